@@ -1,0 +1,5 @@
+"""`python -m postpipe`."""
+
+from postpipe.cli.main import main
+
+main()

@@ -1,0 +1,78 @@
+"""Options that several commands share: those of the stages, made from their parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from postpipe.engine.settings import Layer, Parameter, parameters, stage_types
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file; default: postpipe.toml in the folder of takes.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on stdout, progress as JSON lines on stderr."
+)
+store_option = click.option(
+    "--store", type=click.Path(path_type=Path), help="Where measurements and rendered pieces are kept."
+)
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Clips worked on at once; default: one per core."
+)
+
+
+def stage_options(function: FunctionT) -> FunctionT:
+    """Add one option for each parameter of each stage: `[deliver] crf` becomes `--deliver-crf`."""
+    for parameter in sorted(parameters(stage_types()), key=lambda p: (p.section, p.key), reverse=True):
+        function = click.option(
+            _flag(parameter),
+            _destination(parameter),
+            multiple=parameter.is_table,
+            metavar="SCENE=TAKE" if parameter.is_table else parameter.metavar,
+            help=parameter.help,
+        )(function)
+    return function
+
+
+def stage_layer(options: dict[str, Any]) -> Layer:
+    """Return the settings that the options of `stage_options` gave, in the form of a file's."""
+    values: dict[str, dict[str, Any]] = {}
+    for parameter in parameters(stage_types()):
+        given = options.get(_destination(parameter))
+        if given is None or given == ():
+            continue
+        section = values.setdefault(parameter.section, {})
+        if parameter.is_table:
+            section.update(_pair(parameter, text) for text in given)
+        else:
+            section[parameter.key] = given
+    return Layer("command line", values, text=True)
+
+
+def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise click.UsageError(f"{_flag(parameter)} {text!r}: expected SCENE=TAKE")
+    return key, value
+
+
+def _flag(parameter: Parameter) -> str:
+    name = parameter.section if parameter.is_table else f"{parameter.section}-{parameter.key}"
+    return "--" + name.replace("_", "-")
+
+
+def _destination(parameter: Parameter) -> str:
+    return f"stage_{parameter.section}_{parameter.key}"
+
+
+def print_json(document: object) -> None:
+    """Print a document on stdout."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))

@@ -1,0 +1,89 @@
+"""The account of a run on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def print_summary(document: dict[str, Any], out: Path) -> None:
+    """Print what was chosen and delivered."""
+    console = Console(highlight=False, soft_wrap=True)
+    _table(console, document["takes"])
+    sequence, frames = document["sequence"], document["frames"]
+    loudness = sequence["loudness_lufs"]
+    console.print(
+        f"{out / sequence['file']}: {sequence['frames']} frames at {sequence['rate']}, "
+        f"{sequence['seconds']:.3f} s, sound {'silent' if loudness is None else f'{loudness:.1f} LUFS'}",
+        markup=False,
+    )
+    console.print(
+        f"frames decoded to look {frames['decoded_look']}, to render {frames['decoded_render']}, "
+        f"encoded {frames['encoded']}"
+        + (f", rendered again {frames['rerendered']}" if frames["rerendered"] else "")
+        + ("" if frames["decoded_look"] or frames["decoded_render"] else " (nothing had changed)"),
+        markup=False,
+    )
+
+
+def print_takes(takes: list[dict[str, Any]]) -> None:
+    """Print what was found in each take."""
+    _table(Console(highlight=False, soft_wrap=True), takes)
+
+
+def _table(console: Console, takes: list[dict[str, Any]]) -> None:
+    """Print a line for each take, then the warnings and the reasons for skipping."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("", "scene", "take", "picture", "quality", "what was found"):
+        table.add_column(title, overflow="fold")
+    for take in takes:
+        table.add_row(*_row(take))
+    console.print(table)
+    for take in takes:
+        for warning in take["warnings"]:
+            console.print(f"{take['file']}: {warning}", style="yellow", markup=False)
+        if take["skipped"]:
+            console.print(f"{take['file']}: skipped: {take['skipped']['reason']}", style="red", markup=False)
+
+
+def _row(take: dict[str, Any]) -> list[Text]:
+    if take["skipped"]:
+        cells = ["✗", "", take["file"], "", "", "skipped"]
+        return [Text(cell, style="red") for cell in cells]
+    media, facts = take["media"], take["facts"]
+    picture = f"{media['width']}×{media['height']} {_rate(media['rate'])}{' VFR' if media['vfr'] else ''}"
+    quality = facts.get("scores", {}).get("quality")
+    mark = "▶" if take["selected"] else " "
+    cells = [mark, take["scene"] or "", take["file"], picture, "" if quality is None else f"{quality:.2f}"]
+    return [
+        Text(cell, style="bold" if take["selected"] else "") for cell in (*cells, "; ".join(findings(take)) or "clean")
+    ]
+
+
+def _rate(text: str) -> str:
+    numerator, denominator = map(int, text.split("/"))
+    return f"{numerator / denominator:.5g}"
+
+
+def findings(take: dict[str, Any]) -> list[str]:
+    """Return what a person should know about a take, in words."""
+    facts = take["facts"]
+    quality, sound = facts.get("quality", {}), facts.get("sound", {})
+    found: list[str] = [f"{len(quality[key])} {word} frames" for key, word in _COUNTED if quality.get(key)]
+    found += [f"frozen {first}–{last}" for first, last in quality.get("frozen", [])]
+    flicker = facts.get("flicker", {}).get("global_percent") or 0.0
+    if flicker >= 0.2:  # what a clean clip shows at most
+        found.append(f"flicker {flicker:.1f} %")
+    if sound.get("silent") is None:
+        found.append("no sound")
+    elif sound["silent"]:
+        found.append("silent")
+    return found
+
+
+_COUNTED = (("black_frames", "black"), ("duplicate_frames", "duplicate"), ("damaged_frames", "damaged"))

@@ -1,0 +1,1 @@
+"""The engine: stages, plan, store, the two passes, and a run of them."""

@@ -1,0 +1,303 @@
+"""The two passes over the pixels: look (decode once, every analyser together) and render (decode once, encode once)."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
+from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Sound, View
+from postpipe.errors import TakeError
+from postpipe.media.frames import allocate_like
+from postpipe.media.read import PictureReader
+from postpipe.media.sound import read_sound
+from postpipe.media.write import PictureWriter
+from postpipe.model import PIXEL_FORMATS, Artifact, Clip, Frame, PixelFormat
+
+Bound = PointOp | FrameFilter
+OnFrame = Callable[[int], None]
+"""Called with the number of frames done so far; it may raise `Cancelled`."""
+
+
+class Watcher:
+    """A group of analysers stepped together through one stream of frames."""
+
+    def __init__(self, analysers: Sequence[Analyser[Any, Any]], clip: Clip) -> None:
+        self._running = [(analyser, analyser.start(clip)) for analyser in analysers]
+        wanted = [view for analyser in analysers for view in analyser.views if isinstance(view, View)]
+        self._views = [(view, view.start(clip)) for view in _in_order(wanted)]
+
+    def step(self, frame: Frame) -> None:
+        """Show the next frame to every analyser."""
+        look = Look(frame)
+        for view, compute in self._views:
+            look.put(view, compute(look))
+        for analyser, state in self._running:
+            analyser.step(state, look)
+
+    def finish(self) -> list[Artifact]:
+        """Return the facts, in the order of the analysers."""
+        return [analyser.finish(state) for analyser, state in self._running]
+
+
+def _in_order(views: Iterable[View[Any]]) -> list[View[Any]]:
+    """Return each view once, after the views it is derived from."""
+    found: dict[View[Any], None] = {}
+    for view in views:
+        for needed in _in_order(view.needs):
+            found.setdefault(needed)
+        found.setdefault(view)
+    return list(found)
+
+
+def listens(analyser: Analyser[Any, Any]) -> Sound | None:
+    """Return the `Sound` view of an analyser that listens, or `None` for one that looks."""
+    return next((view for view in analyser.views if isinstance(view, Sound)), None)
+
+
+# Look
+
+
+def look(
+    clip: Clip, analysers: Sequence[Analyser[Any, Any]], *, threads: int, on_frame: OnFrame
+) -> tuple[list[Artifact], int]:
+    """Run the analysers over one clip in one decode; return their facts, in order, and the frames decoded.
+
+    Raises `TakeError` when the clip cannot be decoded or holds no frame.
+    """
+    lookers = [analyser for analyser in analysers if listens(analyser) is None]
+    watcher = Watcher(lookers, clip)
+    first = end = None
+    with PictureReader(clip, threads=threads) as reader:
+        for frame in reader.frames():
+            watcher.step(frame)
+            first = frame.pts_seconds if first is None else first
+            end = frame.pts_seconds
+            on_frame(frame.index + 1)
+        decoded = reader.decoded
+    facts: dict[str, Artifact] = dict(zip((a.id for a in lookers), watcher.finish(), strict=True))
+    if first is not None and end is not None:
+        listeners = [analyser for analyser in analysers if listens(analyser) is not None]
+        facts |= _listen(clip, listeners, first, end - first + 1 / clip.picture.rate)
+    return [facts[analyser.id] for analyser in analysers], decoded
+
+
+def _listen(
+    clip: Clip, analysers: Sequence[Analyser[Any, Any]], start: Fraction, seconds: Fraction
+) -> dict[str, Artifact]:
+    """Run the analysers that listen, one decode of the sound for each form in which it is asked for."""
+    facts: dict[str, Artifact] = {}
+    for sound in {listens(analyser) for analyser in analysers}:
+        group = [(a, a.start(clip)) for a in analysers if listens(a) == sound]
+        if sound is not None and clip.sounds:
+            samples = int(seconds * sound.rate_hz)
+            for block in read_sound(
+                clip,
+                clip.sounds[0].index,
+                rate_hz=sound.rate_hz,
+                channels=sound.channels,
+                start_seconds=start,
+                samples=samples,
+            ):
+                for analyser, state in group:
+                    analyser.step(state, block)
+        facts |= {analyser.id: analyser.finish(state) for analyser, state in group}
+    return facts
+
+
+# Render
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip to render: what its frames go through, and how they are encoded.
+
+    `start` of `units`: the delivered frames at which a new unit begins; the last entry is the end.
+    """
+
+    clip: Clip
+    times: FrameTimes
+    time_map: TimeMap
+    chain: tuple[Bound, ...]
+    target: ProjectFormat
+    encoding: Encoding
+    units: tuple[int, ...]
+
+
+def unit_starts(frames: int, rate: Fraction, unit_seconds: Fraction) -> tuple[int, ...]:
+    """Split `frames` into units of about `unit_seconds`; a remainder shorter than half a unit joins the last."""
+    length = max(1, round(unit_seconds * rate))
+    starts = list(range(0, frames, length))
+    if len(starts) > 1 and frames - starts[-1] < length / 2:
+        starts.pop()
+    return (*starts, frames)
+
+
+def delivered_clip(job: Job) -> Clip:
+    """Return the clip as analysers of the delivered picture see it."""
+    target = job.target
+    picture = replace(
+        job.clip.picture,
+        width=target.width,
+        height=target.height,
+        coded_width=target.width,
+        coded_height=target.height,
+        rotation=0,
+        pixel_aspect=Fraction(1),
+        source_format=target.pixel_format.name,
+        pixel_format=target.pixel_format,
+        colour=target.colour,
+        rate=target.rate,
+        time_base=1 / target.rate,
+        interlaced=False,
+        alpha=False,
+        declared_frames=job.time_map.frames,
+        declared_seconds=job.time_map.duration_seconds,
+    )
+    return replace(job.clip, picture=picture)
+
+
+def render(
+    job: Job,
+    *,
+    have: Callable[[int], bool],
+    scratch: Callable[[], Path],
+    keep: Callable[[int, Path], None],
+    watch: Sequence[Analyser[Any, Any]],
+    threads: int,
+    on_frame: OnFrame,
+) -> tuple[list[Artifact], int, int]:
+    """Render the units of a job that are not there yet; return `watch`'s facts, frames decoded and encoded.
+
+    `have(n)` says whether unit `n` is finished, `keep(n, file)` takes a finished one. Where the picture is
+    watched every frame is rendered again, but finished units are not encoded again.
+    """
+    missing = [number for number in range(len(job.units) - 1) if not have(number)]
+    first = 0 if watch or not missing else job.units[missing[0]]
+    watcher = Watcher(watch, delivered_clip(job))
+    encoded = 0
+    with PictureReader(job.clip, threads=threads) as reader:
+        frames = delivered_frames(job, reader, first)
+        for number, (start, end) in enumerate(itertools.pairwise(job.units)):
+            if end <= first:
+                continue
+            if number not in missing and not watch and number > missing[-1]:
+                break
+            writer = _writer(job, scratch()) if number in missing else None
+            try:
+                for position in range(start, end):
+                    frame = next(frames, None)
+                    if frame is None:
+                        raise TakeError(
+                            job.clip.path,
+                            f"only {position} of {job.units[-1]} frames came in the render pass",
+                            "check that the file is not being changed while postpipe runs",
+                        )
+                    if watch:
+                        watcher.step(frame)
+                    if writer is not None:
+                        writer.write(frame)
+                        encoded += 1
+                    on_frame(position + 1)
+            except BaseException:
+                if writer is not None:
+                    writer.abort()
+                raise
+            if writer is not None:
+                writer.close()
+                keep(number, writer.path)
+        return watcher.finish(), reader.decoded, encoded
+
+
+def _writer(job: Job, path: Path) -> PictureWriter:
+    return PictureWriter(
+        path,
+        width=job.target.width,
+        height=job.target.height,
+        rate=job.target.rate,
+        pixel_format=job.target.pixel_format,
+        colour=job.target.colour,
+        codec=job.encoding.video_codec,
+        options=job.encoding.options,
+        threads=job.encoding.threads,
+    )
+
+
+def delivered_frames(job: Job, reader: PictureReader, first: int = 0) -> Iterator[Frame]:
+    """Yield the finished frames of a job from delivered frame `first` on, through its chain of filters."""
+    margin = max((bound.margin_frames for bound in job.chain if isinstance(bound, FrameFilter)), default=0)
+    source_first = max(0, int(job.time_map.source[max(0, first - margin)]) - margin)
+    source_last = min(job.times.frames - 1, int(job.time_map.source[-1]) + margin)
+    start = None if source_first == 0 else job.times.seconds(source_first)
+    frames: Iterator[Frame] = reader.frames(start_pts_seconds=start, first_index=source_first)
+    frames = itertools.islice(frames, source_last - source_first + 1)
+    for is_point, group in itertools.groupby(job.chain, key=lambda bound: isinstance(bound, PointOp)):
+        if is_point:
+            frames = _point_pass(frames, tuple(group))  # type: ignore[arg-type]
+        else:
+            for bound in group:
+                frames = bound.apply(frames, allocate_like)  # type: ignore[union-attr]
+    return (frame for frame in frames if frame.index >= first)
+
+
+def _point_pass(frames: Iterator[Frame], operations: tuple[PointOp, ...]) -> Iterator[Frame]:
+    """Apply neighbouring point operations in one kernel call per frame."""
+    for frame in frames:
+        for params in fuse([params for op in operations if (params := op.at(frame)) is not None]):
+            frame = apply_point(frame, params)  # noqa: PLW2901 (the frame goes through each in turn)
+        yield frame
+
+
+def fuse(params: Sequence[PointParams]) -> list[PointParams]:
+    """Combine point operations that follow each other into as few as give the same result."""
+    fused: list[PointParams] = []
+    for item in params:
+        last = fused[-1] if fused else None
+        if last is None or (last.matrix is not None and (item.luma_curve is not None or last.bits != item.bits)):
+            fused.append(item)
+            continue
+        curve = last.luma_curve
+        if item.luma_curve is not None:
+            curve = item.luma_curve if curve is None else item.luma_curve[curve]
+        matrix, offset = item.matrix, item.offset
+        if last.matrix is not None and last.offset is not None:
+            matrix = last.matrix if matrix is None else matrix @ last.matrix
+            offset = (
+                last.offset if item.matrix is None or item.offset is None else item.matrix @ last.offset + item.offset
+            )
+        fused[-1] = PointParams(curve, matrix, offset, item.bits or last.bits, item.colour or last.colour)
+    return fused
+
+
+def apply_point(frame: Frame, params: PointParams) -> Frame:
+    """Return a new frame with one point operation applied by the point kernel."""
+    from postpipe_kernels import point
+
+    bits = params.bits or frame.pixel_format.bits
+    out = allocate_like(frame, pixel_format=_with_bits(frame.pixel_format, bits), colour=params.colour)
+    point.apply_point(
+        frame.planes,
+        out.planes,
+        chroma_shift=(frame.pixel_format.chroma_shift_x, frame.pixel_format.chroma_shift_y),
+        bits_in=frame.pixel_format.bits,
+        bits_out=bits,
+        luma_curve=params.luma_curve,
+        matrix=params.matrix,
+        offset=params.offset,
+    )
+    return out
+
+
+@functools.cache
+def _with_bits(pixel_format: PixelFormat, bits: int) -> PixelFormat:
+    return next(
+        other
+        for other in PIXEL_FORMATS.values()
+        if (other.bits, other.chroma_shift_x, other.chroma_shift_y)
+        == (bits, pixel_format.chroma_shift_x, pixel_format.chroma_shift_y)
+    )

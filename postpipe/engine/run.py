@@ -1,0 +1,260 @@
+"""One run from a folder of takes to a delivery: look, decide, render, deliver, with threads on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, TypeVar
+
+from postpipe.delivery import OutputFile, Selection, TimeMap
+from postpipe.engine import pack, passes
+from postpipe.engine.account import Account
+from postpipe.engine.board import Board
+from postpipe.engine.events import Event, Listener
+from postpipe.engine.ingest import read_clip
+from postpipe.engine.outputs import Outputs
+from postpipe.engine.plan import Plan, Step, produced
+from postpipe.engine.rendering import FrameCounts, Outcome, render_take
+from postpipe.engine.stage import Desk
+from postpipe.engine.store import Store, code_digest
+from postpipe.errors import Cancelled, DeliveryError, TakeError
+from postpipe.model import Artifact, Clip
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+class Run:
+    """One run over some files. `outputs` is `None` where nothing is delivered (`inspect`)."""
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        plan: Plan,
+        store: Store,
+        outputs: Outputs | None,
+        *,
+        jobs: int | None = None,
+        rehash: bool = False,
+        listener: Listener = lambda event: None,
+    ) -> None:
+        self.files = list(files)
+        self.plan = plan
+        self.store = store
+        self.outputs = outputs
+        self.rehash = rehash
+        self.cores = os.cpu_count() or 1
+        self.jobs = jobs or self.cores
+        self.counts = FrameCounts()
+        self.skipped: dict[Path, str] = {}
+        self.board = Board(plan.facts)
+        self._tell = listener
+        self._stop = threading.Event()
+
+    def execute(self) -> Account:
+        """Do the whole plan and return the account of it.
+
+        Raises `DeliveryError` when nothing can be delivered and `Cancelled` on Ctrl-C; finished work stays
+        in the store either way.
+        """
+        with _disk_errors(self.outputs.root if self.outputs else self.store.root):
+            self._look_at(self._read_clips())
+            if not self.board.clips:
+                raise DeliveryError("\n".join(["no take could be used:", *self._reasons()]))
+            while not self._deliver():  # a take that fails in the render makes room for the next best
+                if not self.board.clips:
+                    raise DeliveryError("\n".join(["no take could be rendered:", *self._reasons()]))
+        account = Account(self.files, self.board, self.skipped, self.counts)
+        if self.outputs is not None:
+            self.counts.delivered = account.sequence_frames
+            self.outputs.finish(account.document())
+        self._tell(Event("done"))
+        return account
+
+    # Look
+
+    def _read_clips(self) -> list[Clip]:
+        clips = []
+        for path in self.files:
+            self._check()
+            try:
+                clips.append(read_clip(path, self.store, rehash=self.rehash))
+            except TakeError as error:
+                self._skip(path, error)
+        return clips
+
+    def _look_at(self, clips: list[Clip]) -> None:
+        frames = sum(clip.picture.declared_frames or 0 for clip in clips)
+        self._tell(Event("pass", "look", total=frames))
+
+        def work(clip: Clip, threads: int) -> tuple[list[Artifact], int]:
+            keys = {
+                analyser: pack.digest(code_digest(), analyser.id, analyser.version, analyser, clip.digest)
+                for analyser in self.plan.look
+            }
+            stored = {analyser: self.store.get(produced(analyser), key) for analyser, key in keys.items()}
+            found = [artifact for artifact in stored.values() if artifact is not None]
+            missing = [analyser for analyser, artifact in stored.items() if artifact is None]
+            if not missing:
+                return found, 0
+            facts, decoded = passes.look(clip, missing, threads=threads, on_frame=self._on_frame("look", clip))
+            for analyser, artifact in zip(missing, facts, strict=True):
+                self.store.put(keys[analyser], artifact)
+            return [*found, *facts], decoded
+
+        for clip in clips:  # in order, whichever is finished first
+            self.board.put(clip, clip.path)
+        for clip, result in self._pool(clips, work):
+            if isinstance(result, TakeError):
+                self._drop(clip.path, result)
+                continue
+            facts, decoded = result
+            self.counts.decoded_look += decoded
+            for artifact in facts:
+                self.board.put(artifact, clip.path)
+
+    # Decide, render, deliver
+
+    def _deliver(self) -> bool:
+        """Go from facts to the delivery; return `False` when a take failed on the way and was dropped."""
+        desk = self._desk()
+        before = len(self.skipped)
+        for step in self.plan.before:
+            self._step(step, desk)
+        if self.plan.renders:
+            self._render()
+        if len(self.skipped) != before:
+            return False
+        for step in self.plan.after:
+            self._check()
+            self._step(step, desk)
+        return len(self.skipped) == before
+
+    def _step(self, step: Step, desk: Desk) -> None:
+        self.board.run_step(step, self.store, desk, sound=self._stands, failed=self._drop)
+
+    def _render(self) -> None:
+        selection: Selection = self.board.get(Selection)
+        chosen = [path for path in selection.selected if path in self.board.clips]
+        total = sum(self.board.get(TimeMap, path).frames for path in chosen)
+        self._tell(Event("pass", "render", total=total))
+
+        def work(path: Path, threads: int) -> Outcome:
+            clip: Clip = self.board.get(Clip, path)
+            return render_take(
+                clip, self.board, self.plan, self.store, threads=threads, on_frame=self._on_frame("render", clip)
+            )
+
+        for path, result in self._pool(chosen, work):
+            if isinstance(result, TakeError):
+                self._drop(path, result)
+                continue
+            self.counts.decoded_render += result.decoded
+            self.counts.encoded += result.encoded
+            self.counts.rerendered += result.rerendered
+            self.board.put(result.rendered, path)
+            for artifact in result.facts:
+                self.board.put(artifact, path, rendered=True)
+
+    def _desk(self) -> Desk:
+        outputs = self.outputs
+        if outputs is None:
+            return Desk(self.store.scratch, self._unit, _no_output, self._check, self._progress)
+        return Desk(outputs.scratch, self._unit, outputs.publish, self._check, self._progress)
+
+    def _unit(self, key: str, container: str) -> Path:
+        path = self.store.unit(key, container)
+        if path is None:
+            raise DeliveryError(f"{self.store.root}: a rendered unit was changed while it was used; run again")
+        return path
+
+    def _stands(self, artifact: Any) -> bool:
+        """Whether the files that a stored result speaks of are still there, unchanged."""
+        files: tuple[OutputFile, ...] = getattr(artifact, "files", ())
+        return self.outputs is None or all(self.outputs.stands(file, self.store) for file in files)
+
+    # Bookkeeping
+
+    def _skip(self, path: Path, error: TakeError) -> None:
+        self.skipped[path] = f"{error.fault}; {error.remedy}"
+        self._tell(Event("skipped", name=str(path), message=self.skipped[path]))
+
+    def _drop(self, path: Path, error: TakeError) -> None:
+        self._skip(path, error)
+        self.board.drop(path)
+
+    def _reasons(self) -> Iterable[str]:
+        return (f"  {path}: {reason}" for path, reason in self.skipped.items())
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+    def _progress(self, name: str, done: int, total: int) -> None:
+        self._tell(Event("progress", "deliver", name, done, total))
+
+    def _on_frame(self, phase: str, clip: Clip) -> Callable[[int], None]:
+        def on_frame(done: int) -> None:
+            self._check()
+            if done % 8 == 0:
+                self._tell(Event("progress", phase, clip.path.name, done, clip.picture.declared_frames or 0))
+
+        return on_frame
+
+    def _pool(
+        self, items: Sequence[ItemT], work: Callable[[ItemT, int], ResultT]
+    ) -> Iterator[tuple[ItemT, ResultT | TakeError]]:
+        """Yield each item with its result, or the `TakeError` that it ended with, as they are finished.
+
+        Clips run side by side; the cores that are left over go to the decoders. Ctrl-C stops all of them at
+        their next frame.
+        """
+        workers = max(1, min(self.jobs, len(items)))
+        threads = max(1, -(-self.cores // workers))
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="postpipe")
+        pending: dict[Future[ResultT], ItemT] = {pool.submit(work, item, threads): item for item in items}
+        try:
+            while pending:
+                done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in done:
+                    item = pending.pop(future)
+                    try:
+                        yield item, future.result()
+                    except TakeError as error:
+                        yield item, error
+        except BaseException as error:
+            self._stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait(pending, timeout=0.5)
+            if isinstance(error, KeyboardInterrupt):
+                raise Cancelled from error
+            raise
+        pool.shutdown()
+
+
+def _no_output(temporary: Path, name: str) -> str:
+    raise RuntimeError(f"{name}: nothing is delivered in this run")
+
+
+@contextlib.contextmanager
+def _disk_errors(place: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into words; other errors of the operating system are defects and pass."""
+    try:
+        yield
+    except OSError as error:
+        faults = {
+            errno.ENOSPC: "the disk is full; free some space",
+            errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.EROFS: "the disk is read-only; name another place with -o",
+            errno.EACCES: "permission denied; name another place with -o",
+            errno.EPERM: "permission denied; name another place with -o",
+            errno.EIO: "the disk reports an error",
+        }
+        if error.errno not in faults:
+            raise
+        raise DeliveryError(f"{error.filename or place}: {faults[error.errno]}; what was finished is kept") from error

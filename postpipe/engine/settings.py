@@ -1,0 +1,196 @@
+"""Stages and their parameters: found through entry points, filled from `postpipe.toml` and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from postpipe.engine.stage import Stage
+from postpipe.errors import SettingsError
+from postpipe.timing import format_rate, parse_rate
+
+ENTRY_POINTS = "postpipe.stages"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings from one place: `source` is how that place is named in messages, `values` section → key → value.
+
+    With `text` the values are strings from a command line and are read as what the parameter expects.
+    """
+
+    source: str
+    values: Mapping[str, Any]
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One key of a section: its type with constraints, default, and what it means."""
+
+    section: str
+    key: str
+    type: Any
+    default: Any
+    help: str
+    is_table: bool = False
+
+    @property
+    def metavar(self) -> str:
+        """What a value looks like, for the command line."""
+        return "|".join(_words(self.type))
+
+
+def _words(type_: Any) -> list[str]:
+    """Return what may stand for a value of this type."""
+    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
+    if origin is typing.Annotated:
+        return _words(arguments[0])
+    if origin is typing.Literal:
+        return [str(argument) for argument in arguments]
+    if origin in (typing.Union, types.UnionType):
+        return [word for argument in arguments if argument is not type(None) for word in _words(argument)]
+    return [{str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "true|false", Fraction: "RATE"}[type_]]
+
+
+def stage_types() -> list[type[Stage]]:
+    """Return every stage class that is installed; the built-in ones come in by the same door as plug-ins.
+
+    An entry point of the group `postpipe.stages` names a tuple of stage classes.
+    """
+    found: list[type[Stage]] = []
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            found += entry.load()
+        except Exception as error:  # a plug-in may fail in any way; its name is what the user needs
+            raise SettingsError([f"the plug-in {entry.name} ({entry.value}) does not load: {error}"]) from error
+    return found
+
+
+def parameters(types: Iterable[type[Stage]]) -> list[Parameter]:
+    """Return every parameter of the given stages, in the order of sections and fields."""
+    found: dict[tuple[str, str], Parameter] = {}
+    for type_ in types:
+        if type_.section is None:
+            continue
+        hints = typing.get_type_hints(type_, include_extras=True)
+        for field in dataclasses.fields(type_):
+            hint = hints[field.name]
+            meta = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
+            help_ = next((m.description for m in meta if m.description), "")
+            default = field.default_factory() if callable(field.default_factory) else field.default
+            found.setdefault(
+                (type_.section, field.name),
+                Parameter(type_.section, field.name, hint, default, help_, type_.open_field == field.name),
+            )
+    return list(found.values())
+
+
+def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Stage]:
+    """Return one instance of each stage, its fields filled from the layers (later ones win).
+
+    Raises `SettingsError` naming every unknown section or key and every wrong value.
+    """
+    problems: list[str] = []
+    known = {(p.section, p.key): p for p in parameters(types)}
+    sections = sorted({section for section, _ in known})
+    values: dict[tuple[str, str], Any] = {}
+    for layer in layers:
+        for section, table in layer.values.items():
+            if section not in sections:
+                problems.append(f"{layer.source}: there is no section [{section}]{_nearest(section, sections)}")
+            elif not isinstance(table, Mapping):
+                problems.append(f"{layer.source}: [{section}] is a section of keys, not one value")
+            else:
+                for key, value in _entries(section, table, known.values()):
+                    parameter = known.get((section, key))
+                    if parameter is None:
+                        keys = [k for s, k in known if s == section]
+                        problems.append(f"{layer.source}: [{section}] has no key {key!r}{_nearest(key, keys)}")
+                        continue
+                    try:
+                        values[section, key] = read_value(parameter.type, value, text=layer.text)
+                    except (msgspec.ValidationError, ValueError) as error:
+                        problems.append(f"{layer.source}: [{section}] {key} = {value!r}: {error}")
+    stages: list[Stage] = []
+    for type_ in types:
+        section = type_.section or ""
+        fields = dataclasses.fields(type_)
+        try:
+            stages.append(type_(**{f.name: values[section, f.name] for f in fields if (section, f.name) in values}))
+        except ValueError as error:  # a __post_init__ that checks several fields together
+            problems.append(f"[{section}]: {error}")
+    if problems:
+        raise SettingsError(problems)
+    return stages
+
+
+def _entries(section: str, table: Mapping[str, Any], known: Iterable[Parameter]) -> Iterable[tuple[str, Any]]:
+    """Return the keys and values of a section; an open one is the value of its one parameter."""
+    open_ = next((p.key for p in known if p.section == section and p.is_table), None)
+    return table.items() if open_ is None else [(open_, dict(table))]
+
+
+def read_value(type_: Any, value: Any, *, text: bool = False) -> Any:
+    """Return a setting as its parameter's type. Raises `ValueError` or `msgspec.ValidationError`."""
+
+    def hook(expected: Any, raw: Any) -> Any:
+        if expected is Fraction and isinstance(raw, str | int | float) and not isinstance(raw, bool):
+            try:
+                return parse_rate(str(raw))
+            except (ValueError, ZeroDivisionError) as error:
+                raise ValueError("expected a rate such as 24, 23.976 or 24000/1001") from error
+        raise ValueError(f"expected {expected.__name__}")
+
+    return msgspec.convert(value, type_, strict=not text, dec_hook=hook)
+
+
+def read_config(path: Path) -> Layer:
+    """Return the settings of a TOML file. Raises `SettingsError` naming the file and the line."""
+    try:
+        return Layer(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read ({error.strerror}); check the name given to --config"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{path}: not valid TOML: {error}"]) from error
+
+
+def default_config(types: Sequence[type[Stage]]) -> str:
+    """Return a commented `postpipe.toml` with every key at its default."""
+    lines = ["# Settings of this folder of takes. Every key is optional; what stands here is the default.", ""]
+    section = None
+    for parameter in sorted(parameters(types), key=lambda p: p.section):
+        if parameter.section != section:
+            section = parameter.section
+            lines += [f"[{section}]"]
+        lines += [
+            f"# {parameter.help}" if parameter.help else "#",
+            f"# {parameter.key} = {_toml(parameter.default)}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '""  (unset)'
+    if isinstance(value, Fraction):
+        return f'"{format_rate(value)}"'
+    return json.dumps(value, ensure_ascii=False)  # strings, numbers, booleans and lists are written alike in TOML
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    match = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {match[0]!r}?" if match else f"; known: {', '.join(sorted(known))}"

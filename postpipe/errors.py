@@ -1,0 +1,38 @@
+"""Errors that a user can mend: each names what it is about, what is wrong and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PostpipeError(Exception):
+    """Base of every error that postpipe raises on purpose; its text is shown without a traceback."""
+
+
+class SettingsError(PostpipeError):
+    """A wrong option, `postpipe.toml` key or plan; `problems` holds every one that was found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class TakeError(PostpipeError):
+    """One take cannot be used; the other takes go on without it.
+
+    `path` is the file, `fault` what is wrong with it, `remedy` what the user can do about it.
+    """
+
+    def __init__(self, path: Path | str, fault: str, remedy: str) -> None:
+        super().__init__(f"{path}: {fault}; {remedy}")
+        self.path = Path(path)
+        self.fault = fault
+        self.remedy = remedy
+
+
+class DeliveryError(PostpipeError):
+    """Something that concerns the whole delivery failed: a full disk, an encoder that will not open."""
+
+
+class Cancelled(PostpipeError):
+    """The run was asked to stop (Ctrl-C); finished work stays in the store."""

@@ -1,0 +1,163 @@
+"""Scenes and takes from file names, and the choice of one take per scene."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from postpipe.delivery import Admission, Choice, Selection, TakeName
+from postpipe.engine.stage import Each, Task
+from postpipe.errors import SettingsError
+from postpipe.model import Clip, Facts
+from postpipe.stages.quality import FlickerFigure, QualityChecks
+from postpipe.timing import natural_key
+
+PATTERN = r"scene[ _-]*(?P<scene>\d+)(?:.*?take[ _-]*(?P<take>\d+))?"
+
+
+@dataclass(frozen=True)
+class NameTakes(Task):
+    """Read scene and take from a file name."""
+
+    id: ClassVar[str] = "names"
+    summary: ClassVar[str] = "scene and take from the file name"
+    section: ClassVar[str] = "project"
+
+    pattern: Annotated[
+        str, Meta(description="regular expression that finds (?P<scene>…) and (?P<take>…) in a file name, any case")
+    ] = PATTERN
+
+    def __post_init__(self) -> None:
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"pattern = {self.pattern!r}: not a regular expression: {error}") from error
+        if "scene" not in groups:
+            raise ValueError(f"pattern = {self.pattern!r}: needs a group (?P<scene>…)")
+
+    def run(self, clip: Clip) -> TakeName:
+        """Return scene and take; a name that the pattern does not match is a scene of its own."""
+        match = re.search(self.pattern, clip.path.stem, re.IGNORECASE)
+        if match is None or not match["scene"]:
+            return TakeName(clip.path.stem, None)
+        scene = match["scene"]
+        take = match.groupdict().get("take")
+        return TakeName(
+            scene=f"scene{int(scene):02d}" if scene.isdecimal() else scene,
+            take=int(take) if take and take.isdecimal() else None,
+        )
+
+
+@dataclass(frozen=True)
+class Scores(Facts):
+    """Marks of a take, each from 0 (useless) to 1 (nothing found)."""
+
+    schema: ClassVar[str] = "postpipe.scores.1"
+    name: ClassVar[str] = "scores"
+    black: float
+    frozen: float
+    duplicate: float
+    damaged: float
+    flicker: float
+    sharpness: float
+
+    @property
+    def quality(self) -> float:
+        """All marks but sharpness, which has a meaning only between takes of one scene."""
+        return self.black * self.frozen * self.duplicate * self.damaged * self.flicker
+
+    def summary(self) -> dict[str, Any]:
+        """Return the marks by name."""
+        marks = ("black", "frozen", "duplicate", "damaged", "flicker", "quality")
+        return {name: round(getattr(self, name), 4) for name in marks} | {"sharpness": round(self.sharpness, 5)}
+
+
+@dataclass(frozen=True)
+class ScoreTake(Task):
+    """Turn the faults of a take into marks."""
+
+    id: ClassVar[str] = "scores"
+    summary: ClassVar[str] = "marks of each take"
+
+    def run(self, checks: QualityChecks, flicker: FlickerFigure) -> Scores:
+        """Return the marks: the share of frames without the fault; for flicker, half at 1.4 %."""
+
+        def share(count: int) -> float:
+            return 1.0 - min(1.0, count / checks.frames)
+
+        return Scores(
+            black=share(len(checks.black)),
+            frozen=share(checks.frozen_frames),
+            duplicate=share(len(checks.duplicate)),
+            damaged=share(len(checks.damaged)),
+            flicker=math.exp(-flicker.global_percent / 2),
+            sharpness=checks.sharpness,
+        )
+
+
+@dataclass(frozen=True)
+class ChooseTakes(Task):
+    """Rank the takes of each scene and choose one."""
+
+    id: ClassVar[str] = "select"
+    summary: ClassVar[str] = "ranks takes, chooses one per scene"
+    section: ClassVar[str] = "select"
+    scope: ClassVar[str] = "project"
+    open_field: ClassVar[str] = "scenes"
+
+    scenes: Annotated[
+        dict[str, int | str],
+        Meta(description='takes chosen by you: scene01 = 2 (the take) or scene01 = "scene01_take02.mp4" (the file)'),
+    ] = field(default_factory=dict)
+
+    def run(self, names: Each[TakeName], scores: Each[Scores], admitted: Each[Admission]) -> Selection:
+        """Return the scenes in natural order. Raises `SettingsError` for a choice that matches no take."""
+        scenes: dict[str, list[Path]] = {}
+        for path in admitted:
+            scenes.setdefault(names[path].scene, []).append(path)
+        wanted = self._wanted(scenes, names)
+        choices = []
+        for scene in sorted(scenes, key=natural_key):
+            ranked = sorted(
+                scenes[scene], key=lambda path: (-_total(path, scenes, names, scores), natural_key(path.name))
+            )
+            choices.append(Choice(scene, tuple(ranked), wanted.get(scene, ranked[0])))
+        return Selection(tuple(choices))
+
+    def _wanted(self, scenes: dict[str, list[Path]], names: Each[TakeName]) -> dict[str, Path]:
+        problems, wanted = [], {}
+        for label, choice in self.scenes.items():
+            scene = _scene(label, scenes)
+            matches = [path for path in scenes.get(scene, []) if choice in (path.name, path.stem, names[path].take)]
+            if len(matches) == 1:
+                wanted[scene] = matches[0]
+                continue
+            takes = ", ".join(path.name for path in scenes.get(scene, [])) or f"known scenes: {', '.join(scenes)}"
+            fault = "matches several takes" if matches else "matches no take that can be used"
+            problems.append(f"[select] {label} = {choice!r} {fault}; name the file: {takes}")
+        if problems:
+            raise SettingsError(problems)
+        return wanted
+
+
+def _scene(label: str, scenes: dict[str, list[Path]]) -> str:
+    """Return the scene that a key of `[select]` means: its label, or its number alone."""
+    return label if label in scenes or not label.isdecimal() else f"scene{int(label):02d}"
+
+
+def _total(path: Path, scenes: dict[str, list[Path]], names: Each[TakeName], scores: Each[Scores]) -> float:
+    """Return a take's rank value: its marks, times the root of its sharpness relative to its scene's sharpest.
+
+    The root, because sharpness also follows from what is in the picture.
+    """
+    sharpest = max(scores[other].sharpness for other in scenes[names[path].scene])
+    relative = scores[path].sharpness / sharpest if sharpest > 0 else 1.0
+    return scores[path].quality * math.sqrt(relative)
+
+
+STAGES = (NameTakes, ScoreTake, ChooseTakes)

@@ -1,0 +1,269 @@
+"""A whole run: two passes, roll-back, resume, skipping, the account."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from postpipe import api
+from postpipe.engine import settings
+from postpipe.engine.account import Account
+from postpipe.engine.events import Event
+from postpipe.errors import Cancelled, DeliveryError, SettingsError
+from postpipe.media.read import PictureReader
+from tests.clips import make_clip
+from tests.engine.toys import TOYS
+
+FAST = {"deliver": {"preset": "ultrafast", "encoder_threads": 1}}
+
+
+def decoded(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Everything that was delivered, but the account of the run itself."""
+    files = [path for path in out.rglob("*") if path.is_file() and ".postpipe" not in path.parts]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name != "takes.json"}
+
+
+@pytest.fixture
+def with_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = settings.stage_types()
+    monkeypatch.setattr("postpipe.api.stage_types", lambda: [*installed, *TOYS])
+
+
+def test_two_passes_and_nothing_more(takes: Path, tmp_path: Path) -> None:
+    account = api.run(takes, tmp_path / "out", settings=FAST)
+    document = account.document()
+    frames = document["frames"]
+    assert document["schema"] == "postpipe.takes.1"
+    assert frames["decoded_look"] == 24 + 24 + 20
+    assert frames["decoded_render"] == frames["encoded"] == frames["delivered"] == 44
+    assert frames["rerendered"] == frames["decoded_stills"] == 0
+    assert json.loads((tmp_path / "out" / "takes.json").read_text()) == document
+    assert len(decoded(tmp_path / "out" / "sequence.mp4")) == 44
+    assert document["sequence"] == {
+        "file": "sequence.mp4",
+        "frames": 44,
+        "rate": "24/1",
+        "seconds": 1.833333,
+        "audio_samples": 88000,
+        "loudness_lufs": document["sequence"]["loudness_lufs"],
+        "true_peak_dbtp": document["sequence"]["true_peak_dbtp"],
+    }
+    chosen = [take["file"] for take in document["takes"] if take["selected"]]
+    assert chosen == ["scene01_take01.mp4", "scene02_take01.mp4"]
+    assert sorted(path.name for path in (tmp_path / "out" / "clips").iterdir()) == chosen
+
+
+def test_the_sequence_is_its_clips(takes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    api.run(takes, out, settings=FAST)
+    clips = [frame for clip in sorted((out / "clips").iterdir()) for frame in decoded(clip)]
+    assert decoded(out / "sequence.mp4") == clips
+
+
+def test_an_unchanged_run_decodes_nothing_and_writes_the_same(takes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    api.run(takes, out, settings=FAST)
+    before = content(out)
+    frames = api.run(takes, out, settings=FAST).document()["frames"]
+    assert frames["decoded_look"] == frames["decoded_render"] == frames["encoded"] == 0
+    assert frames["delivered"] == 44
+    assert content(out) == before
+
+
+def test_a_lost_delivery_is_put_back_without_encoding(takes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    api.run(takes, out, settings=FAST)
+    before = content(out)
+    (out / "sequence.mp4").unlink()
+    (out / "clips" / "scene02_take01.mp4").write_bytes(b"changed")
+    assert api.run(takes, out, settings=FAST).document()["frames"]["encoded"] == 0
+    assert content(out) == before
+
+
+def test_a_damaged_unit_is_rendered_again_and_nothing_else(takes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    api.run(takes, out, settings=FAST)
+    before = content(out)
+    unit = max((out / ".postpipe" / "store" / "units").rglob("*.mp4"), key=lambda path: path.stat().st_size)
+    data = bytearray(unit.read_bytes())
+    data[len(data) // 2] ^= 1
+    unit.write_bytes(data)
+    (out / "sequence.mp4").unlink()
+    assert api.run(takes, out, settings=FAST).document()["frames"]["encoded"] in (20, 24)
+    assert content(out) == before
+
+
+def test_units_are_resumed_one_by_one(tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    make_clip(takes / "long.mp4", frames=96)
+    options = {"deliver": {**FAST["deliver"], "unit_seconds": 1}}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    api.run(takes, whole, settings=options)
+
+    def stop(event: Event) -> None:
+        if event.phase == "render" and event.done == 64:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Cancelled):
+        api.run(takes, killed, settings=options, listener=stop)
+    assert not (killed / "sequence.mp4").exists()
+    frames = api.run(takes, killed, settings=options).document()["frames"]
+    assert frames["decoded_look"] == 0
+    assert frames["encoded"] == 48
+    assert frames["decoded_render"] <= 48 + 24 + 250  # used frames and at most one group of pictures
+    assert content(killed) == content(whole)
+
+
+def test_a_changed_setting_renders_again_but_does_not_look_again(takes: Path, tmp_path: Path) -> None:
+    api.run(takes, tmp_path / "out", settings=FAST)
+    frames = api.run(takes, tmp_path / "out", settings={"deliver": {**FAST["deliver"], "crf": 30}}).counts
+    assert (frames.decoded_look, frames.encoded) == (0, 44)
+
+
+def test_a_changed_choice_renders_only_the_new_take_and_tidies_up(takes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    api.run(takes, out, settings=FAST)
+    frames = api.run(takes, out, settings=FAST | {"select": {"scene01": 2}}).counts
+    assert (frames.decoded_look, frames.encoded) == (0, 24)
+    assert sorted(path.name for path in (out / "clips").iterdir()) == ["scene01_take02.mp4", "scene02_take01.mp4"]
+
+
+def test_sources_are_never_touched(takes: Path, tmp_path: Path) -> None:
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in takes.iterdir()}
+    api.run(takes, tmp_path / "out", settings=FAST)
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in takes.iterdir()} == before
+
+
+@pytest.mark.usefixtures("with_toys")
+@pytest.mark.parametrize(("steps", "kept"), [(10, True), (-10, False)])
+def test_a_fix_that_does_not_help_is_rolled_back(tmp_path: Path, steps: int, kept: bool) -> None:
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    make_clip(takes / "a.mp4", frames=12)
+    make_clip(takes / "b.mp4", frames=10, gains=dict.fromkeys(range(10), 0.8))
+    options = FAST | {"lift": {"steps": steps}}
+    account = api.run(takes, tmp_path / "out", settings=options)
+    document = account.document()
+    a, b = document["takes"]
+    assert a["fixes"] == []
+    (fix,) = b["fixes"]
+    assert fix["stage"] == "lift"
+    assert fix["parameters"] == {"steps": steps}
+    assert fix["kept"] is kept
+    assert fix["after"]["mean"] == pytest.approx(fix["before"]["mean"] + steps, abs=0.5)
+    frames = document["frames"]
+    assert frames["rerendered"] == (0 if kept else 10)
+    assert frames["encoded"] == 22 + frames["rerendered"]
+    assert frames["decoded_render"] == frames["encoded"]
+    mean = sum(decoded(tmp_path / "out" / "clips" / "b.mp4")[0][: 64 * 48]) / (64 * 48)
+    assert mean == pytest.approx(fix["after" if kept else "before"]["mean"], abs=1.5)
+    again = api.run(takes, tmp_path / "out", settings=options).document()
+    assert again["frames"]["decoded_render"] == 0
+    assert again["takes"] == document["takes"]
+    plain = api.run(takes, tmp_path / "plain", settings=options, only=[]).document()
+    assert plain["takes"][1]["fixes"] == []
+    assert plain["takes"][1]["facts"]["brightness"] == b["facts"]["brightness"]
+
+
+def test_bad_takes_are_named_and_the_rest_goes_on(takes: Path, tmp_path: Path) -> None:
+    (takes / "scene03_take01.mp4").write_bytes(b"")
+    (takes / "scene04_take01.mp4").write_text("this is a text file")
+    (takes / "scene05_take01.mp4").mkdir()
+    cut_off = (takes / "scene01_take01.mp4").read_bytes()[:2000]
+    (takes / "scene06_take01.mp4").write_bytes(cut_off)
+    account = api.run(takes, tmp_path / "out", settings=FAST)
+    document = account.document()
+    assert document["frames"]["delivered"] == 44
+    skipped = {take["file"]: take["skipped"]["reason"] for take in document["takes"] if take["skipped"]}
+    assert sorted(skipped) == [f"scene0{n}_take01.mp4" for n in (3, 4, 5, 6)]
+    assert all(len(reason) > 20 and ";" in reason for reason in skipped.values())
+
+
+def test_a_take_that_fails_in_the_render_makes_room_for_the_next_best(
+    takes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from postpipe.errors import TakeError
+
+    sound_frames = PictureReader.frames
+
+    def frames(self: PictureReader, start: Any = None, first_index: int = 0, **named: Any) -> Any:
+        rendering = threading.current_thread().name.startswith("postpipe") and broken
+        if rendering and self.clip.path.name == "scene01_take01.mp4":
+            raise TakeError(self.clip.path, "cannot be decoded", "download it again")
+        return sound_frames(self, first_index=first_index, **named)
+
+    broken: list[bool] = []
+
+    def listen(event: Event) -> None:
+        if event.kind == "pass" and event.phase == "render":
+            broken.append(True)
+
+    monkeypatch.setattr(PictureReader, "frames", frames)
+    document = api.run(takes, tmp_path / "out", settings=FAST, listener=listen).document()
+    assert [take["file"] for take in document["takes"] if take["selected"]] == [
+        "scene01_take02.mp4",
+        "scene02_take01.mp4",
+    ]
+    assert document["takes"][0]["skipped"]["reason"] == "cannot be decoded; download it again"
+
+
+def test_nothing_to_do_is_said(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DeliveryError, match="holds no take"):
+        api.run(empty, tmp_path / "out")
+    with pytest.raises(DeliveryError, match="cannot be read"):
+        api.run(tmp_path / "missing", tmp_path / "out")
+    (empty / "scene01.mp4").write_bytes(b"junk")
+    with pytest.raises(DeliveryError, match=r"scene01\.mp4"):
+        api.run(empty, tmp_path / "out")
+    with pytest.raises(DeliveryError, match="the folder of takes itself"):
+        api.run(empty, empty)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"delivery": {}}, ["there is no section [delivery]", "did you mean 'deliver'"]),
+        ({"deliver": {"cfr": 3}}, ["[deliver] has no key 'cfr'", "did you mean 'crf'"]),
+        ({"deliver": {"crf": 99}, "project": {"fit": "stretch"}}, ["crf = 99", "<= 51", "fit = 'stretch'"]),
+        ({"project": {"size": "641x360"}}, ["must be even"]),
+        ({"project": {"rate": "fast"}}, ["rate = 'fast'", "expected a rate such as"]),
+        ({"project": {"pattern": "("}}, ["not a regular expression"]),
+        ({"deliver": {"video_codec": "prores", "bits": 8}}, ["does not come with 8 bits"]),
+    ],
+)
+def test_wrong_settings_are_all_named(takes: Path, tmp_path: Path, options: Any, words: Sequence[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        api.run(takes, tmp_path / "out", settings=options)
+    for word in words:
+        assert word in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_choice_that_matches_nothing_is_named(takes: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"scene01 = 7 matches no take.*scene01_take01\.mp4"):
+        api.run(takes, tmp_path / "out", settings=FAST | {"select": {"scene01": 7}})
+
+
+def test_inspect_gives_the_same_entries_and_writes_nothing(takes: Path, tmp_path: Path) -> None:
+    files = sorted(takes.iterdir())
+    account: Account = api.inspect(files)
+    run = api.run(takes, tmp_path / "out", settings=FAST)
+    for found, delivered in zip(account.takes(), run.takes(), strict=True):
+        assert found["media"] == delivered["media"]
+        assert found["facts"] == delivered["facts"]
+        assert not found["selected"]
+    assert sorted(takes.iterdir()) == files
