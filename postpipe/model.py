@@ -37,6 +37,10 @@ class Facts(Artifact):
         """Return what is shown: dicts, lists, numbers, strings, booleans and `None`."""
         raise NotImplementedError
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences for the user about what they should not miss."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:

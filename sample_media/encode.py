@@ -29,7 +29,10 @@ RGB_TO_YCBCR = np.array(
 
 
 def to_yuv420(picture: Array) -> NDArray[np.uint8]:
-    """Return R'G'B' (0–1; width even, height a multiple of 4) as the stacked planes of yuv420p, shape `(height * 3 / 2, width)`."""
+    """Return R'G'B' (0–1) as the stacked planes of yuv420p, shape `(height * 3 / 2, width)`.
+
+    The width must be even and the height a multiple of 4.
+    """
     height, width = picture.shape[:2]
     ycbcr = cv2.transform(picture, RGB_TO_YCBCR)
     chroma = cv2.resize(ycbcr[..., 1:], (width // 2, height // 2), interpolation=cv2.INTER_AREA)

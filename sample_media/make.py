@@ -26,7 +26,7 @@ from faults import Cdl, Faults, Flicker
 from footage import Knock, Move, Pose, develop, expose
 from plates import Array
 
-KNOCKS = (Fraction(20, 24), Fraction(41, 24), Fraction(57, 24))
+KNOCKS = (20 / 24, 41 / 24, 57 / 24)
 """When somebody knocks on the table of scene 2, in seconds: the picture jolts, the coffee ripples, the wood sounds."""
 
 
@@ -36,14 +36,12 @@ class SceneKind:
 
     build: Callable[[], scenes.Scene]
     score: sound.Score
-    events: tuple[Fraction, ...] = ()
+    events: tuple[float, ...] = ()
 
 
 SCENES = {
     "scene01": SceneKind(scenes.launch_pad, sound.launch_pad),
-    "scene02": SceneKind(
-        lambda: scenes.coffee([float(at) for at in KNOCKS]), sound.coffee([float(at) for at in KNOCKS]), KNOCKS
-    ),
+    "scene02": SceneKind(lambda: scenes.coffee(KNOCKS), sound.coffee(KNOCKS), KNOCKS),
     "scene03": SceneKind(scenes.cat, sound.cat),
 }
 
@@ -82,7 +80,7 @@ class Take:
             "size": self.size,
             "sound": None if self.faults.silent else heard,
             "colour": None if self.faults.untagged else "bt709",
-            "event_frames": [int(at * self.rate) for at in SCENES[self.scene].events],
+            "event_frames": [round(at * self.rate) for at in SCENES[self.scene].events],
             "faults": self.faults.truth(self.frames, float(self.rate)),
         }
 
@@ -194,7 +192,7 @@ def pictures(take: Take) -> Iterator[Array]:
     """Shoot a take frame by frame: display R'G'B' (0–1), its faults put in."""
     kind = SCENES[take.scene]
     scene = kind.build()
-    knocks = tuple(Knock(float(at), 4.5) for at in kind.events)
+    knocks = tuple(Knock(at, 4.5) for at in kind.events)
     move = Move(take.start, take.end, float(take.frames / take.rate), take.shake, take.seed, knocks)
     flicker = take.faults.flicker
     gains = flicker.gains(take.frames, float(take.rate)) if flicker else [1.0] * take.frames

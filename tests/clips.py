@@ -73,9 +73,7 @@ def make_clip(
     return path
 
 
-def _sound_packets(
-    stream: av.AudioStream, seconds: Fraction, hertz: int, rate_hz: int
-) -> Iterator[av.Packet]:
+def _sound_packets(stream: av.AudioStream, seconds: Fraction, hertz: int, rate_hz: int) -> Iterator[av.Packet]:
     samples = tone(seconds, hertz, rate_hz)
     for start in range(0, samples.shape[1], 1024):
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, start : start + 1024]), "fltp", "mono")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from postpipe.cli.main import EXIT_SKIPPED
+from postpipe.cli.main import EXIT_NOTHING, EXIT_SKIPPED
 from postpipe.cli.options import jobs_option, json_option, print_json, stage_layer, stage_options, store_option
 from postpipe.cli.progress import progress
 
@@ -31,4 +31,4 @@ def command(files: tuple[Path, ...], store: Path | None, jobs: int | None, as_js
     else:
         print_takes(account.takes())
     if account.skipped:
-        sys.exit(EXIT_SKIPPED)
+        sys.exit(EXIT_SKIPPED if len(account.skipped) < len(account.files) else EXIT_NOTHING)

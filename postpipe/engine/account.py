@@ -77,8 +77,9 @@ class Account:
         clip: Clip = self.board.get(Clip, path)
         times: FrameTimes = self.board.get(FrameTimes, path)
         entry["media"] = _media(clip, times)
-        entry["warnings"] = list(clip.warnings)
-        entry["facts"] = {f.name: f.summary() for f in self.board.facts(path) if isinstance(f, Facts)}
+        facts = [fact for fact in self.board.facts(path) if isinstance(fact, Facts)]
+        entry["facts"] = {fact.name: fact.summary() for fact in facts}
+        entry["warnings"] = [*clip.warnings, *(text for fact in facts for text in fact.warnings())]
         name: TakeName | None = self.board.get(TakeName, path)
         if name is not None:
             entry |= {"scene": name.scene, "take": name.take}

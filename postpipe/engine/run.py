@@ -53,7 +53,8 @@ class Run:
         self.counts = FrameCounts()
         self.skipped: dict[Path, str] = {}
         self.board = Board(plan.facts)
-        self._tell = listener
+        self._listener = listener
+        self._telling = threading.Lock()
         self._stop = threading.Event()
 
     def execute(self) -> Account:
@@ -64,10 +65,10 @@ class Run:
         """
         with _disk_errors(self.outputs.root if self.outputs else self.store.root):
             self._look_at(self._read_clips())
-            if not self.board.clips:
+            if not self.board.clips and self.outputs is not None:
                 raise DeliveryError("\n".join(["no take could be used:", *self._reasons()]))
             while not self._deliver():  # a take that fails in the render makes room for the next best
-                if not self.board.clips:
+                if not self.board.clips and self.outputs is not None:
                     raise DeliveryError("\n".join(["no take could be rendered:", *self._reasons()]))
         account = Account(self.files, self.board, self.skipped, self.counts)
         if self.outputs is not None:
@@ -190,6 +191,10 @@ class Run:
 
     def _reasons(self) -> Iterable[str]:
         return (f"  {path}: {reason}" for path, reason in self.skipped.items())
+
+    def _tell(self, event: Event) -> None:
+        with self._telling:  # events come from several threads
+            self._listener(event)
 
     def _check(self) -> None:
         if self._stop.is_set():

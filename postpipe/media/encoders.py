@@ -10,6 +10,7 @@ from functools import cache
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.format import AudioFormat
 from av.video.codeccontext import VideoCodecContext
 
 from postpipe.media.colourspec import MATRICES, RANGES
@@ -111,6 +112,7 @@ def _try_sound(name: str) -> bool:
     context = AudioCodecContext.create(name, "w")
     assert isinstance(context, AudioCodecContext)
     context.sample_rate, context.layout = 48000, "stereo"
+    context.format = (context.codec.audio_formats or [AudioFormat("s16")])[0]
     frame = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), "fltp", "stereo")
     frame.sample_rate = 48000
     frame.pts = 0

@@ -14,42 +14,60 @@ import av
 from postpipe.errors import TakeError
 from postpipe.media.boxes import top_level
 
+AGAIN = "export or download it again"
+
 _HEAD_BYTES = 4096
 _PRINTABLE = frozenset(string.printable.encode())
 _STILLS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-_AGAIN = "export or download it again"
+_MOVIE_BOXES = {b"ftyp", b"mdat", b"moov", b"moof", b"wide"}
 
 
-def explain(path: Path, error: av.FFmpegError, fault: str | None = None) -> TakeError:
-    """Return the `TakeError` for a file that libav failed on with `error`.
-
-    Without `fault` it is the opening that failed, and the file's own bytes are looked at for the reason.
-    """
-    if isinstance(error, OSError):
-        return TakeError(path, f"the file cannot be read ({error.strerror})", "check the disk and try again")
-    if fault is not None:
-        return TakeError(path, f"{fault} ({error.strerror})", _AGAIN)
+def explain(path: Path, error: av.FFmpegError) -> TakeError:
+    """Return the `TakeError` for a file that libav would not open with `error`."""
     try:
-        fault, remedy = _diagnose(path)
+        if isinstance(error, OSError):
+            raise error
+        with path.open("rb") as file:
+            known = _by_content(file.read(_HEAD_BYTES))
+        if known is not None:
+            return TakeError(path, *known)
+        kinds = {box.kind for box in top_level(path)}
+        if not kinds & _MOVIE_BOXES:
+            fault = f"the file is damaged or of a kind that cannot be read ({error.strerror})"
+            return blame(path, fault, f"convert it to .mp4 or .mov, or {AGAIN}")
+        if not kinds & {b"moov", b"moof"}:
+            return TakeError(path, "the file is cut off or was not finished: it has no index (moov)", AGAIN)
+        return blame(path, "the index of the file (moov) is damaged", AGAIN)
     except OSError as failure:
         return TakeError(path, f"the file cannot be read ({failure.strerror})", "check the disk and try again")
-    if fault is None:
-        fault = f"the file is damaged or of a kind that cannot be read ({error.strerror})"
+
+
+def _by_content(head: bytes) -> tuple[str, str] | None:
+    """Return fault and remedy for a file that is something else, by its first bytes."""
+    if head.startswith(_STILLS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "this is a still picture, not a video", "give the video itself"
+    if not any(head):
+        return "the file begins with nothing but zeros: it was never finished", AGAIN
+    if all(byte in _PRINTABLE for byte in head):
+        return "this is a text file, not a video", "give the video itself"
+    return None
+
+
+def blame(path: Path, fault: str, remedy: str) -> TakeError:
+    """Return the `TakeError` for `fault`, or for what is behind it: that the file is cut off."""
+    if missing := missing_bytes(path):
+        return TakeError(path, f"the file is cut off: at least {missing} bytes are missing at its end", AGAIN)
     return TakeError(path, fault, remedy)
 
 
-def _diagnose(path: Path) -> tuple[str | None, str]:
+def missing_bytes(path: Path) -> int:
+    """Return how many bytes an MP4, MOV or AVI file lacks of what its own structure says, 0 if none or unknown."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    if any(head.startswith(magic) for magic in _STILLS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return "this is a still picture, not a video", "give the video itself"
-    if not any(head):
-        return "the file begins with nothing but zeros: it was never finished", _AGAIN
-    if all(byte in _PRINTABLE for byte in head):
-        return "this is a text file, not a video", "give the video itself"
-    kinds = {box.kind for box in top_level(path)}
-    if kinds & {b"ftyp", b"mdat", b"moov", b"wide"}:
-        if b"moov" not in kinds and b"moof" not in kinds:
-            return "the file is cut off or was not finished: it has no index (moov)", _AGAIN
-        return "the index of the file (moov) is damaged", _AGAIN
-    return None, "convert it to .mp4 or .mov, or " + _AGAIN
+        head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return max(8 + int.from_bytes(head[4:8], "little") - size, 0)
+    boxes = top_level(path)
+    if not boxes or boxes[0].kind not in _MOVIE_BOXES:
+        return 0
+    return max(boxes[-1].end - size, 0)

@@ -33,6 +33,10 @@ CONTAINERS = (
 """Demuxers that may open a take. Absent on purpose: everything that points at other files or addresses
 (hls, concat, dash, image sequences, sdp) and everything that draws text (tty)."""
 
+INDEXED = ("mov", "matroska")
+"""Containers that begin with a key frame and find key frames by time. Others are recordings and streams, which
+may begin anywhere and are read from their start."""
+
 
 def file_url(path: Path) -> str:
     """Return `path` as a libav URL in which no character has a meaning: absolute, with the `file:` protocol."""

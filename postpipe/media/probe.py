@@ -13,11 +13,10 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from postpipe.errors import TakeError
 from postpipe.media.colourspec import ColourTags, resolve
-from postpipe.media.faults import explain
+from postpipe.media.faults import AGAIN, blame, missing_bytes
 from postpipe.media.frames import nearest_layout
-from postpipe.media.open import open_take
+from postpipe.media.open import INDEXED, open_take
 from postpipe.model import Clip, PictureStream, SoundStream
 
 _NOT_THE_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -32,6 +31,8 @@ def probe(path: Path, digest: str) -> Clip:
     """
     with open_take(path) as container:
         warnings: list[str] = []
+        if missing := missing_bytes(path):
+            warnings.append(f"the file is cut off: at least {missing} bytes are missing at its end")
         stream = _film(container, path)
         native = _first_picture(container, stream, path)
         picture = _picture(container, stream, native, warnings)
@@ -50,22 +51,28 @@ def _film(container: InputContainer, path: Path) -> VideoStream:
         if stream.codec_context is not None and not stream.disposition & _NOT_THE_FILM
     ]
     if not films:
-        unknown = any(stream.codec_context is None for stream in container.streams.video)
-        if unknown:
-            raise TakeError(path, "its picture is of a kind that cannot be read", "convert it to H.264")
-        raise TakeError(path, "there is no moving picture in it", "give a video file")
+        if any(stream.codec_context is None for stream in container.streams.video):
+            raise blame(path, "its picture is of a kind that cannot be read", "convert it to H.264")
+        raise blame(path, "there is no moving picture in it", "give a video file")
     return max(films, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.frames))
 
 
 def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
     stream.codec_context.thread_count = 1
+    recording = container.format.name.split(",")[0] not in INDEXED
     try:
         for packet in container.demux(stream):
-            for native in packet.decode():
-                return native
+            try:
+                natives = packet.decode()
+            except av.error.InvalidDataError:
+                if recording:
+                    continue
+                raise
+            if natives:
+                return natives[0]
     except av.FFmpegError as error:
-        raise explain(path, error, "its first picture cannot be decoded") from error
-    raise TakeError(path, "there is no picture in it that can be decoded", "export or download it again")
+        raise blame(path, f"its first picture cannot be decoded ({error.strerror})", AGAIN) from error
+    raise blame(path, "there is no picture in it that can be decoded", AGAIN)
 
 
 def _picture(

@@ -7,20 +7,21 @@ from fractions import Fraction
 from types import TracebackType
 
 import av
+from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.filter import Graph
+from av.stream import Discard
 from av.video.stream import VideoStream
 
 from postpipe.errors import TakeError
 from postpipe.media.colourspec import MATRICES, RANGES
-from postpipe.media.faults import explain
+from postpipe.media.faults import AGAIN, blame
 from postpipe.media.frames import upright_views
-from postpipe.media.open import open_take
+from postpipe.media.open import INDEXED, open_take
 from postpipe.model import Clip, Frame
 from postpipe.timing import round_half_up
 
-_INDEXED = ("mov", "matroska")
-"""Containers whose key frames can be found by time. All others are decoded from the start."""
+_Timed = tuple[Fraction, av.VideoFrame]
 
 
 class PictureReader:
@@ -35,6 +36,8 @@ class PictureReader:
         self.decoded = 0
         self._threads = threads
         self._container: InputContainer | None = None
+        self._due: Fraction | None = None
+        self._reached: Fraction | None = None
 
     def __enter__(self) -> PictureReader:
         return self
@@ -50,36 +53,54 @@ class PictureReader:
             self._container.close()
             self._container = None
 
+    @property
+    def missing_seconds(self) -> Fraction:
+        """How far the frames given so far end before the picture does by its header; after the last: what is lost.
+
+        0 where the header says nothing. Headers round: less than two frames mean nothing.
+        """
+        if self._due is None:
+            return Fraction(0)
+        if self._reached is None:
+            return self.clip.picture.declared_seconds or Fraction(0)
+        return max(self._due - self._reached, Fraction(0))
+
     def frames(self, start_pts_seconds: Fraction | None = None, first_index: int = 0) -> Iterator[Frame]:
         """Yield the frames from the first whose time is `start_pts_seconds` or later, in presentation order.
 
         The first one yielded gets the number `first_index`. Times strictly increase. A file that is cut
-        off yields what is there (compare with `clip.picture.declared_frames`). Raises `TakeError` naming
-        the frame when the picture cannot be decoded further although the file goes on.
+        off yields what is there (see `missing_seconds`). Raises `TakeError` naming the frame when the
+        picture cannot be decoded further although the file goes on, or changes its size on the way.
         """
         picture = self.clip.picture
         views = upright_views(picture.source_format, picture.pixel_format, picture.colour, picture.rotation)
+        shape = (picture.coded_width, picture.coded_height, picture.source_format)
+        length = 1 / picture.rate
         index = first_index
-        for ticks, native in self._from(start_pts_seconds):
-            if (native.width, native.height, native.format.name) != (
-                picture.coded_width,
-                picture.coded_height,
-                picture.source_format,
-            ):
-                raise TakeError(
-                    self.clip.path,
-                    f"the picture changes from {picture.coded_width} × {picture.coded_height} "
-                    f"{picture.source_format} to {native.width} × {native.height} {native.format.name} "
-                    f"at frame {index}",
-                    "split the file there, or convert it to one size",
-                )
-            damaged = native.is_corrupt
-            planes, own = views(native)
-            yield Frame(index, ticks, planes, picture.pixel_format, picture.colour, own, damaged)
-            index += 1
+        try:
+            for time, native in self._from(start_pts_seconds):
+                if (native.width, native.height, native.format.name) != shape:
+                    raise self._changed(native, index)
+                planes, own = views(native)
+                yield Frame(index, time, planes, picture.pixel_format, picture.colour, own, native.is_corrupt)
+                self._reached = time + length
+                index += 1
+        except av.FFmpegError as error:
+            raise blame(
+                self.clip.path, f"the picture cannot be decoded from frame {index} on ({error.strerror})", AGAIN
+            ) from error
 
-    def _from(self, start: Fraction | None) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        """Yield `(time, picture)` from `start` on, by seeking where that is known to be exact."""
+    def _changed(self, native: av.VideoFrame, index: int) -> TakeError:
+        picture = self.clip.picture
+        return TakeError(
+            self.clip.path,
+            f"at frame {index} the picture changes from {picture.coded_width} × {picture.coded_height} "
+            f"{picture.source_format} to {native.width} × {native.height} {native.format.name}",
+            "split the file there, or convert it to one size",
+        )
+
+    def _from(self, start: Fraction | None) -> Iterator[_Timed]:
+        """Yield `(time, picture)` from `start` on, by seeking where that turns out exact."""
         stream = self._open()
         if start is None:
             yield from self._timed(stream)
@@ -91,16 +112,15 @@ class PictureReader:
             if time >= start:
                 yield time, native
 
-    def _sought(self, stream: VideoStream, start: Fraction) -> Iterator[tuple[Fraction, av.VideoFrame]] | None:
-        """Return the pictures from a key frame at or before `start`, or `None` if the container has no such index."""
+    def _sought(self, stream: VideoStream, start: Fraction) -> Iterator[_Timed] | None:
+        """Return the pictures from a key frame at or before `start`, or `None` if that cannot be had."""
         picture = self.clip.picture
-        container = self._container
-        if container is None or self.clip.container not in _INDEXED or stream.time_base is None:
+        if self._container is None or stream.time_base is None or self.clip.container not in INDEXED:
             return None
-        # A deinterlacer needs the frame before.
+        # A deinterlacer looks at the frame before.
         target = start - 2 / picture.rate if picture.interlaced else start
         try:
-            container.seek(round_half_up(target / stream.time_base), stream=stream, backward=True)
+            self._container.seek(round_half_up(target / stream.time_base), stream=stream)
         except av.FFmpegError:
             return None
         pictures = self._timed(stream)
@@ -111,19 +131,22 @@ class PictureReader:
 
     def _open(self) -> VideoStream:
         self.close()
+        picture = self.clip.picture
         self._container = container = open_take(self.clip.path)
-        stream = container.streams[self.clip.picture.index]
+        stream = container.streams[picture.index] if picture.index < len(container.streams) else None
         if not isinstance(stream, VideoStream):
             raise TakeError(self.clip.path, "the file is not the one that was looked at", "run again")
         for other in container.streams:
             if other is not stream:
-                other.discard = av.stream.Discard.all
+                other.discard = Discard.all
         stream.codec_context.thread_count = self._threads
-        stream.codec_context.thread_type = av.codec.context.ThreadType.AUTO
+        stream.codec_context.thread_type = ThreadType.AUTO
+        if picture.declared_seconds is not None:
+            self._due = (stream.start_time or 0) * picture.time_base + picture.declared_seconds
         return stream
 
-    def _timed(self, stream: VideoStream) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        """Yield `(time, picture)` with times that strictly increase."""
+    def _timed(self, stream: VideoStream) -> Iterator[_Timed]:
+        """Yield `(time, picture)` with times that strictly increase; bad time stamps become even steps."""
         step = 1 / self.clip.picture.rate
         last: Fraction | None = None
         pictures = self._decoded(stream)
@@ -132,49 +155,43 @@ class PictureReader:
         for native in pictures:
             ticks = native.pts if native.pts is not None else native.dts
             base = native.time_base
-            if ticks is None or base is None:
-                time = Fraction(0) if last is None else last + step
-            else:
+            time = None
+            if ticks is not None and base is not None:
                 time = Fraction(ticks * base.numerator, base.denominator)
-                if last is not None and time <= last:
-                    time = last + step
+            if last is None:
+                time = time or Fraction(0)
+            elif time is None or time <= last:
+                time = last + step
             last = time
             yield time, native
 
     def _decoded(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        """Yield what the decoder gives. An error that is not at the very end of the file is raised."""
-        container = self._container
-        if container is None:
+        """Yield what the decoder gives. Lets libav's error out unless it is about the very end of the file."""
+        if self._container is None:
             return
         fault: av.FFmpegError | None = None
-        context = stream.codec_context
-        try:
-            for packet in container.demux(stream):
-                flush = packet.dts is None and packet.pts is None and not packet.size
-                if not packet.size and not flush:
-                    continue  # "nothing new" in AVI: an empty packet would end the decoding
-                try:
-                    natives = context.decode(packet)
-                except av.error.EOFError:
-                    return
-                except av.FFmpegError as error:
-                    # The last packet of a file that is cut off is incomplete: only more packets make it a fault.
-                    if fault is None:
-                        fault = error
-                        continue
-                    raise
-                if fault is not None and not flush:
-                    raise fault
-                for native in natives:
-                    self.decoded += 1
-                    yield native
-        except av.FFmpegError as error:
-            raise explain(
-                self.clip.path, error, f"the picture cannot be decoded after frame {self.decoded - 1}"
-            ) from error
+        for packet in self._container.demux(stream):
+            flush = packet.dts is None and packet.pts is None and not packet.size
+            if not packet.size and not flush:
+                continue  # "nothing new" in AVI; an empty packet would end the decoding
+            if fault is not None and not flush:
+                raise fault
+            try:
+                natives = stream.decode(packet)
+            except av.error.EOFError:
+                return
+            except av.error.InvalidDataError as error:
+                # The last packet of a file that is cut off is incomplete: only a further one makes it a fault.
+                # A recording may begin with pieces of pictures whose beginning it does not have.
+                if self.decoded or self.clip.container in INDEXED:
+                    fault = error
+                continue
+            for native in natives:
+                self.decoded += 1
+                yield native
 
     def _deinterlaced(self, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """Yield one deinterlaced picture per picture (bwdif: Weston 3-field with motion-adaptive weave)."""
+        """Yield one progressive picture per picture (libav's bwdif); those not marked interlaced pass as they are."""
         graph: Graph | None = None
         for native in pictures:
             if graph is None:
@@ -208,8 +225,6 @@ def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
             return
 
 
-def _chain(
-    first: tuple[Fraction, av.VideoFrame], rest: Iterator[tuple[Fraction, av.VideoFrame]]
-) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+def _chain(first: _Timed, rest: Iterator[_Timed]) -> Iterator[_Timed]:
     yield first
     yield from rest

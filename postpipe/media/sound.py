@@ -39,7 +39,7 @@ class SoundReader:
     """
 
     def __init__(
-        self, clip: Clip, stream: int, *, rate_hz: int, channels: int, start_seconds: Fraction, samples: int
+        self, clip: Clip, stream: int | None, *, rate_hz: int, channels: int, start_seconds: Fraction, samples: int
     ) -> None:
         self.warnings: list[str] = []
         self._jumps = 0
@@ -77,6 +77,8 @@ class SoundReader:
 
     def _on_grid(self) -> Iterator[Samples]:
         """Yield samples at the wanted rate from the wanted start on, until the stream ends."""
+        if self._stream_index is None:
+            return
         with open_take(self._path) as container:
             stream = container.streams[self._stream_index]
             if not isinstance(stream, AudioStream):
@@ -156,9 +158,9 @@ class SoundReader:
 
 
 def read_sound(
-    clip: Clip, stream: int, *, rate_hz: int, channels: int, start_seconds: Fraction, samples: int
+    clip: Clip, stream: int | None, *, rate_hz: int, channels: int, start_seconds: Fraction, samples: int
 ) -> SoundReader:
-    """Return the iterator over exactly `samples` samples of sound stream `stream` (a stream index).
+    """Return the iterator over exactly `samples` samples of sound stream `stream` (a stream index; `None`: silence).
 
     Sample 0 is at `start_seconds` on the container's clock, the one of the frames' times. What the file
     does not have (before its start, in gaps, after its end, in damaged places) is silence. At the source's

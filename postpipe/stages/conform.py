@@ -38,7 +38,8 @@ class SetProject(Task):
         Fraction | None, Meta(description='frames per second: 24, 23.976, "30000/1001"; unset: as most of the footage')
     ] = None
     size: Annotated[
-        Annotated[str, Meta(pattern=r"^\d+x\d+$")] | None, Meta(description='"1920x1080"; unset: as most of the footage')
+        Annotated[str, Meta(pattern=r"^\d+x\d+$")] | None,
+        Meta(description='"1920x1080"; unset: as most of the footage'),
     ] = None
     fit: Annotated[
         Literal["letterbox", "crop"],

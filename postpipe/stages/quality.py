@@ -19,7 +19,8 @@ from postpipe.stages.views import LUMA
 
 BLACK_LEVEL = 0.10  # of the range from black to white, and
 BLACK_SHARE = 0.98  # the share of pixels below it: both as ffmpeg's blackdetect has them
-STILL_CODES = 0.05  # mean absolute difference, in 8-bit code values, of a picture that is only coded again
+STILL_SHARE = 0.08  # a repeated picture differs by less than this share of what the clip's moving frames do,
+STILL_CODES = (0.02, 0.25)  # within these bounds: mean absolute differences in 8-bit code values that coding leaves
 SILENT_DBFS = -60.0  # no programme sound stays below this
 SHARPNESS_ROWS = 8  # every 8th row is enough to rank takes
 
@@ -151,6 +152,7 @@ class QualityChecks(Facts):
     frozen: tuple[tuple[int, int], ...]
     duplicate: tuple[int, ...]
     damaged: tuple[int, ...]
+    missing_seconds: float
     sharpness: float
 
     def summary(self) -> dict[str, Any]:
@@ -160,8 +162,20 @@ class QualityChecks(Facts):
             "frozen": [list(run) for run in self.frozen],
             "duplicate_frames": list(self.duplicate),
             "damaged_frames": list(self.damaged),
+            "missing_seconds": round(self.missing_seconds, 3),
             "sharpness": round(self.sharpness, 5),
         }
+
+    def warnings(self) -> tuple[str, ...]:
+        """Name damage to the file itself: it hides behind pictures that merely look odd."""
+        found = []
+        if self.damaged:
+            found.append(f"{len(self.damaged)} frames are damaged, the first is {self.damaged[0]}: download it again")
+        if self.missing_seconds:
+            found.append(
+                f"the last {self.missing_seconds:.2f} s cannot be read, the file is cut off: download it again"
+            )
+        return tuple(found)
 
     @property
     def frozen_frames(self) -> int:
@@ -181,9 +195,10 @@ class CheckQuality(Task):
         float, Meta(gt=0, description="a picture that stands still for at least this long is frozen")
     ] = 0.25
 
-    def run(self, track: PictureTrack, times: FrameTimes) -> QualityChecks:
+    def run(self, clip: Clip, track: PictureTrack, times: FrameTimes) -> QualityChecks:
         """Return the faults."""
-        still = track.difference < STILL_CODES
+        moving = float(np.percentile(track.difference, 75))
+        still = track.difference < np.clip(STILL_SHARE * moving, *STILL_CODES)
         still[:1] = False
         longest = max(2, round(Fraction(self.frozen_seconds) * times.rate))
         frozen: list[tuple[int, int]] = []
@@ -199,8 +214,18 @@ class CheckQuality(Task):
             frozen=tuple(frozen),
             duplicate=tuple(duplicate),
             damaged=times.damaged,
+            missing_seconds=_missing_seconds(clip, times),
             sharpness=float(np.median(track.sharpness)),
         )
+
+
+def _missing_seconds(clip: Clip, times: FrameTimes) -> float:
+    """Return how much of what the header promises did not come; a frame or one per cent is rounding."""
+    promised = clip.picture.declared_seconds
+    if promised is None:
+        return 0.0
+    missing = promised - times.duration_seconds
+    return float(missing) if missing > max(Fraction(3, 2) / times.rate, promised / 100) else 0.0
 
 
 def _runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

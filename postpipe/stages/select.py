@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
-from postpipe.delivery import Admission, Choice, Selection, TakeName
+from postpipe.delivery import Admission, Choice, FrameTimes, Selection, TakeName
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Clip, Facts
@@ -55,7 +55,7 @@ class NameTakes(Task):
 
 @dataclass(frozen=True)
 class Scores(Facts):
-    """Marks of a take, each from 0 (useless) to 1 (nothing found)."""
+    """Marks of a take, each from 0 (useless) to 1 (nothing found); `detail` is open-ended."""
 
     schema: ClassVar[str] = "postpipe.scores.1"
     name: ClassVar[str] = "scores"
@@ -63,18 +63,19 @@ class Scores(Facts):
     frozen: float
     duplicate: float
     damaged: float
+    complete: float
     flicker: float
-    sharpness: float
+    detail: float
 
     @property
     def quality(self) -> float:
-        """All marks but sharpness, which has a meaning only between takes of one scene."""
-        return self.black * self.frozen * self.duplicate * self.damaged * self.flicker
+        """All marks but detail, which has a meaning only between takes of one scene."""
+        return self.black * self.frozen * self.duplicate * self.damaged * self.complete * self.flicker
 
     def summary(self) -> dict[str, Any]:
         """Return the marks by name."""
-        marks = ("black", "frozen", "duplicate", "damaged", "flicker", "quality")
-        return {name: round(getattr(self, name), 4) for name in marks} | {"sharpness": round(self.sharpness, 5)}
+        marks = ("black", "frozen", "duplicate", "damaged", "complete", "flicker", "quality")
+        return {name: round(getattr(self, name), 4) for name in marks} | {"detail": round(self.detail, 1)}
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class ScoreTake(Task):
     id: ClassVar[str] = "scores"
     summary: ClassVar[str] = "marks of each take"
 
-    def run(self, checks: QualityChecks, flicker: FlickerFigure) -> Scores:
+    def run(self, clip: Clip, checks: QualityChecks, times: FrameTimes, flicker: FlickerFigure) -> Scores:
         """Return the marks: the share of frames without the fault; for flicker, half at 1.4 %."""
 
         def share(count: int) -> float:
@@ -95,8 +96,10 @@ class ScoreTake(Task):
             frozen=share(checks.frozen_frames),
             duplicate=share(len(checks.duplicate)),
             damaged=share(len(checks.damaged)),
+            complete=float(times.duration_seconds) / (float(times.duration_seconds) + checks.missing_seconds),
             flicker=math.exp(-flicker.global_percent / 2),
-            sharpness=checks.sharpness,
+            # sharpness is per pixel: a small picture shows hard edges and still holds less
+            detail=checks.sharpness * clip.picture.width * clip.picture.height,
         )
 
 
@@ -151,12 +154,12 @@ def _scene(label: str, scenes: dict[str, list[Path]]) -> str:
 
 
 def _total(path: Path, scenes: dict[str, list[Path]], names: Each[TakeName], scores: Each[Scores]) -> float:
-    """Return a take's rank value: its marks, times the root of its sharpness relative to its scene's sharpest.
+    """Return a take's rank value: its marks, times the root of its detail relative to its scene's most detailed.
 
-    The root, because sharpness also follows from what is in the picture.
+    The root, because detail also follows from what is in the picture.
     """
-    sharpest = max(scores[other].sharpness for other in scenes[names[path].scene])
-    relative = scores[path].sharpness / sharpest if sharpest > 0 else 1.0
+    most = max(scores[other].detail for other in scenes[names[path].scene])
+    relative = scores[path].detail / most if most > 0 else 1.0
     return scores[path].quality * math.sqrt(relative)
 
 

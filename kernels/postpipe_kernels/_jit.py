@@ -1,0 +1,142 @@
+"""The one place with numba's options: the decorator for kernels, and the cache of their compiled code.
+
+A kernel is compiled when it is first called with arrays of a new type (no signatures: they would be compiled
+at import), releases the GIL, is serial (takes run side by side, so a kernel has one core), and neither checks
+bounds nor reorders floating-point arithmetic: the same bytes come out on every machine.
+`NUMBA_DISABLE_JIT=1` leaves every kernel a plain Python function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+from postpipe_kernels import _cache
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("kernel_compile_listener", default=None)
+
+
+class Kernel(Protocol[P, R]):
+    """A compiled function: called like the Python function it was made from."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the kernel."""
+
+
+@contextmanager
+def on_compile(listener: Callable[[str], None]) -> Iterator[None]:
+    """Call `listener(function name)` whenever this thread is about to compile a kernel, not when it loads one."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no type information
+    """Tells numba's cache where a function's code lives; the directory's name stands for its sources."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.directory = _cache.kernel_directory()
+        self._line = function.__code__.co_firstlineno
+        self._py_file = inspect.getfile(function)
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Locator:
+        """Return the locator of a function; numba's door to this class."""
+        return cls(py_func)
+
+    def ensure_cache_path(self) -> None:
+        """Make the directory, and on that occasion remove those of older sources."""
+        if not self.directory.is_dir():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                _cache.prune(self.directory.parent, keep=self.directory)
+
+    def get_cache_path(self) -> str:
+        """Return the directory as numba wants it."""
+        return str(self.directory)
+
+    def get_source_stamp(self) -> str:
+        """Return what must be equal for a stored function to be up to date."""
+        return _cache.kernels_digest()
+
+    def get_disambiguator(self) -> str:
+        """Return what tells functions of one name in one module apart."""
+        return str(self._line)
+
+
+class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_Locator,)
+
+
+class _KernelCache(FunctionCache):  # type: ignore[misc]
+    """numba's cache of one function, except that no fault of the disk ever stops a kernel."""
+
+    _impl_class = _CacheImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the stored function, or `None` when it has to be compiled, which the listener is told."""
+        found = None
+        try:
+            found = super().load_overload(sig, target_context)
+        except OSError:
+            pass  # cannot be read: compile
+        except Exception:  # torn or foreign, whatever it raises: compile, and start the index anew
+            with suppress(OSError):
+                self.flush()
+        listener = _listener.get()
+        if found is None and listener is not None:
+            listener(self._py_func.__name__)
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Store a compiled function, if the disk lets us."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _warn_no_cache(f"{self.cache_path}: {error.strerror}")
+
+
+@cache
+def _warn_no_cache(reason: str) -> None:
+    warnings.warn(
+        f"compiled kernels cannot be kept ({reason}): every run compiles them again; "
+        "POSTPIPE_CACHE_DIR names another directory",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+@overload
+def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
+@overload
+def kernel(*, fastmath: bool = False) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
+def kernel(function: Any = None, /, *, fastmath: bool = False) -> Any:
+    """Make a kernel of a function: `@kernel`, or `@kernel(fastmath=True)` where its tolerance allows that."""
+    if function is None:
+        return lambda inner: _compiled(inner, fastmath)
+    return _compiled(function, fastmath)
+
+
+def _compiled(function: Callable[..., Any], fastmath: bool) -> Any:
+    if numba.config.DISABLE_JIT:
+        return function
+    # error_model "numpy": a division yields inf instead of a branch to raise, which would stop vectorising
+    dispatcher = numba.njit(nogil=True, fastmath=fastmath, boundscheck=False, error_model="numpy")(function)
+    try:
+        dispatcher._cache = _KernelCache(function)
+    except (OSError, RuntimeError) as error:  # sources that cannot be read, or a user without a home
+        _warn_no_cache(str(error))
+    return dispatcher
