@@ -183,7 +183,7 @@ def test_the_cast_is_the_cdl() -> None:
         with av.open(FOLDER / file) as container:
             frames = list(container.decode(video=0))[::20]
         small = [frame.to_rgb(width=240, height=135, src_colorspace="ITU709").to_ndarray() for frame in frames]
-        return np.asarray(np.stack(small) / 255.0, np.float64)
+        return np.stack(small).astype(np.float64) / 255
 
     def mean_rgb(pictures: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(pictures.mean(axis=(0, 1, 2)))

@@ -17,7 +17,11 @@ from functools import cache
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.extending import intrinsic
 
 from postpipe_kernels import _cache
 
@@ -140,3 +144,27 @@ def _compiled(function: Callable[..., Any], fastmath: bool) -> Any:
     except (OSError, RuntimeError) as error:  # sources that cannot be read, or a user without a home
         _warn_no_cache(str(error))
     return dispatcher
+
+
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask the processor to bring a sample of a 1-D contiguous array into its cache; no effect otherwise."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte_pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word]), "llvm.prefetch.p0"
+        )
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte_pointer)
+        read, every_cache_level, data_cache = word(0), word(3), word(1)
+        builder.call(function, [address, read, every_cache_level, data_cache])
+        return context.get_dummy_value()
+
+    return types.void(array, index), emit
+
+
+def _no_prefetch(array: Any, index: Any) -> None:
+    """Stand in where kernels are plain Python."""
+
+
+prefetch = _no_prefetch if numba.config.DISABLE_JIT else intrinsic(_prefetch)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels._jit import kernel
+from postpipe_kernels._jit import kernel, prefetch
 from postpipe_kernels._planes import Plane, check_bits, check_plane, packed, samples
 
 GRID = 8
@@ -115,7 +115,7 @@ def _measure_by_pairs(  # type: ignore[no-untyped-def]
     third_of_row = width // 6
     columns = np.zeros(blocks_across * 8, np.uint16)
     changes = np.zeros(blocks_across * 8, np.uint16)
-    blocks = np.zeros(blocks_across, np.int64)
+    blocks = np.zeros(blocks_across, np.uint32)
     total = 0
     for tile in range(8):
         blocks[:] = 0
@@ -124,7 +124,7 @@ def _measure_by_pairs(  # type: ignore[no-untyped-def]
             total += _band_columns(
                 luma, previous, band * 8, rows, pitch, previous_pitch, width, np.uint8(255), columns, changes
             )
-            _band_blocks(columns, rows, width, small, band * blocks_across, blocks)
+            _band_blocks(columns, changes, rows, width, small, band * blocks_across, blocks)
             for y in range(band * 8, band * 8 + rows):
                 a = _at(y * pitch // 2)
                 b = a + _at(third_of_row)
@@ -138,10 +138,13 @@ def _measure_by_pairs(  # type: ignore[no-untyped-def]
                     histogram[luma[start + x]] += _ONE
         _sum_tiles(blocks, tile_sums[tile])
     for value in range(256):
-        low = value * 256
-        joint = first[low : low + 256] + second[low : low + 256] + third[low : low + 256]
-        histogram += joint
-        histogram[value] += _u32(joint.sum())
+        start = _at(value * 256)
+        count = _u32(0)
+        for other in range(_at(256)):
+            both = _u32(first[start + other] + second[start + other] + third[start + other])
+            histogram[other] += both
+            count = _u32(count + both)
+        histogram[value] += count
     return total
 
 
@@ -162,10 +165,10 @@ def _measure_by_samples(  # type: ignore[no-untyped-def]
     mask = _u32(bins - 1)
     upper = _u32(16)
     words = luma[: luma.size // 2 * 2].view(np.uint32)
-    quarter = width // 4
+    lines = width // 32
     columns = np.zeros(blocks_across * 8, np.uint16)
     changes = np.zeros(blocks_across * 8, np.uint16)
-    blocks = np.zeros(blocks_across, np.int64)
+    blocks = np.zeros(blocks_across, np.uint32)
     total = 0
     for tile in range(8):
         blocks[:] = 0
@@ -174,18 +177,26 @@ def _measure_by_samples(  # type: ignore[no-untyped-def]
             total += _band_columns(
                 luma, previous, band * 8, rows, pitch, previous_pitch, width, _u16(bins - 1), columns, changes
             )
-            _band_blocks(columns, rows, width, small, band * blocks_across, blocks)
+            _band_blocks(columns, changes, rows, width, small, band * blocks_across, blocks)
             for y in range(band * 8, band * 8 + rows):
                 start = _at(y * pitch // 2)
-                for x in range(_at(quarter)):
-                    a = words[start + _at(2) * x]
-                    b = words[start + _at(2) * x + _at(1)]
-                    first[a & mask] += _ONE
-                    second[(a >> upper) & mask] += _ONE
-                    third[b & mask] += _ONE
-                    fourth[(b >> upper) & mask] += _ONE
+                ahead = y + 8 if y + 8 < height else 0
+                next_luma = _at(ahead * pitch)
+                next_previous = _at(ahead * previous_pitch)
+                for line in range(_at(lines)):
+                    # counting leaves the memory idle: let it fetch the next band, a cache line at a time
+                    prefetch(luma, next_luma + line * _at(32))
+                    prefetch(previous, next_previous + line * _at(32))
+                    for step in range(_at(8)):
+                        x = start + line * _at(16) + _at(2) * step
+                        a = words[x]
+                        b = words[x + _at(1)]
+                        first[a & mask] += _ONE
+                        second[(a >> upper) & mask] += _ONE
+                        third[b & mask] += _ONE
+                        fourth[(b >> upper) & mask] += _ONE
                 start = _at(y * pitch)
-                for x in range(_at(quarter * 4), _at(width)):
+                for x in range(_at(lines * 32), _at(width)):
                     first[luma[start + x] & _u16(mask)] += _ONE
         _sum_tiles(blocks, tile_sums[tile])
     histogram[:] = first + second + third + fourth
@@ -229,27 +240,27 @@ def _band_columns(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _band_blocks(columns, rows, width, small, start, blocks):  # type: ignore[no-untyped-def]
-    # Blocks from column sums, in place, by halves: 64 samples of 10 bits just fit 16. Summing eight at once,
-    # or as 64-bit lanes, makes LLVM shuffle 512-bit registers, and the processors that slow down for those
-    # did so for the whole frame (14 % measured on Cascade Lake).
+def _band_blocks(columns, spare, rows, width, small, start, blocks):  # type: ignore[no-untyped-def]
+    # Blocks from column sums by halves, to and fro between two buffers: 64 samples of 10 bits just fit 16.
+    # Summing eight at once, or as 64-bit lanes, makes LLVM shuffle 512-bit registers, and processors that
+    # slow down for those then do so for the whole frame (14 % measured on Cascade Lake).
     count = blocks.size
     for x in range(_at(width), _at(count * 8)):
         columns[x] = 0
     for x in range(_at(count * 4)):
-        columns[x] = _u16(columns[_at(2) * x] + columns[_at(2) * x + _at(1)])
+        spare[x] = _u16(columns[_at(2) * x] + columns[_at(2) * x + _at(1)])
     for x in range(_at(count * 2)):
-        columns[x] = _u16(columns[_at(2) * x] + columns[_at(2) * x + _at(1)])
+        columns[x] = _u16(spare[_at(2) * x] + spare[_at(2) * x + _at(1)])
+    for x in range(_at(count)):
+        spare[x] = _u16(columns[_at(2) * x] + columns[_at(2) * x + _at(1)])
+    for x in range(_at(count)):
+        blocks[x] = _u32(blocks[x] + _u32(spare[x]))
     whole = width // 8 if rows == 8 else 0
-    for x in range(_at(count)):
-        columns[x] = _u16(columns[_at(2) * x] + columns[_at(2) * x + _at(1)])
-    for x in range(_at(count)):
-        blocks[x] += np.int64(columns[x])
     for x in range(_at(whole)):
-        small[_at(start) + x] = (columns[x] + _u16(32)) >> _u16(6)
+        small[_at(start) + x] = _u16(spare[x] + _u16(32)) >> _u16(6)
     for x in range(whole, count):
         pixels = rows * min(8, width - 8 * x)
-        small[start + x] = (2 * np.int64(columns[x]) + pixels) // (2 * pixels)
+        small[start + x] = (2 * np.int64(spare[x]) + pixels) // (2 * pixels)
 
 
 @kernel
@@ -257,11 +268,11 @@ def _sum_tiles(blocks, sums):  # type: ignore[no-untyped-def]
     for tile in range(8):
         total = 0
         for x in range(_at(tile * blocks.size // 8), _at((tile + 1) * blocks.size // 8)):
-            total += blocks[x]
+            total += np.int64(blocks[x])
         sums[tile] = total
 
 
-def sharpness(luma: Plane, bits: int, step: int = 16) -> float:
+def sharpness(luma: Plane, bits: int, step: int = 24) -> float:
     """Return how much fine detail a luma plane has: the energy of its Laplacian, 0 (flat) to 16.
 
     The mean, over every `step`-th inner row and all inner columns, of the squared 4-neighbour Laplacian of
@@ -290,12 +301,13 @@ def _laplacian_energy(luma, pitch, height, width, step):  # type: ignore[no-unty
         above = _at((y - 1) * pitch)
         here = _at(y * pitch)
         below = _at((y + 1) * pitch)
-        energy = np.int64(0)
-        for x in range(_at(1), _at(width - 1)):
-            sides = np.int32(luma[here + x - _at(1)]) + np.int32(luma[here + x + _at(1)])
-            ends = np.int32(luma[above + x]) + np.int32(luma[below + x])
-            curvature = np.int32(sides + ends - np.int32(4) * np.int32(luma[here + x]))
-            energy += np.int64(np.int32(curvature * curvature))
-        total += energy
+        for left in range(1, width - 1, 256):
+            energy = np.uint32(0)  # room for 256 squares of up to 4 x 1023
+            for x in range(_at(left), _at(min(left + 256, width - 1))):
+                sides = np.int32(luma[here + x - _at(1)]) + np.int32(luma[here + x + _at(1)])
+                ends = np.int32(luma[above + x]) + np.int32(luma[below + x])
+                curvature = np.int32(sides + ends - np.int32(4) * np.int32(luma[here + x]))
+                energy = np.uint32(energy + np.uint32(curvature * curvature))
+            total += np.int64(energy)
         rows += 1
     return total, rows

@@ -33,10 +33,10 @@ def stage_options(function: FunctionT) -> FunctionT:
     """Add one option for each parameter of each stage: `[deliver] crf` becomes `--deliver-crf`."""
     for parameter in sorted(parameters(stage_types()), key=lambda p: (p.section, p.key), reverse=True):
         function = click.option(
-            _flag(parameter),
+            parameter.flag,
             _destination(parameter),
             multiple=parameter.is_table,
-            metavar="SCENE=TAKE" if parameter.is_table else parameter.metavar,
+            metavar=parameter.metavar,
             help=parameter.help,
         )(function)
     return function
@@ -60,13 +60,8 @@ def stage_layer(options: dict[str, Any]) -> Layer:
 def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator:
-        raise click.UsageError(f"{_flag(parameter)} {text!r}: expected SCENE=TAKE")
+        raise click.UsageError(f"{parameter.flag} {text!r}: expected {parameter.metavar}")
     return key, value
-
-
-def _flag(parameter: Parameter) -> str:
-    name = parameter.section if parameter.is_table else f"{parameter.section}-{parameter.key}"
-    return "--" + name.replace("_", "-")
 
 
 def _destination(parameter: Parameter) -> str:

@@ -48,8 +48,16 @@ class Parameter:
     is_table: bool = False
 
     @property
+    def flag(self) -> str:
+        """The command-line option: `[deliver] crf` is `--deliver-crf`."""
+        name = self.section if self.is_table else f"{self.section}-{self.key}"
+        return "--" + name.replace("_", "-")
+
+    @property
     def metavar(self) -> str:
         """What a value looks like, for the command line."""
+        if self.is_table:
+            return "SCENE=TAKE"
         return "|".join(_words(self.type))
 
 

@@ -18,6 +18,14 @@ RANGES = {"limited": 1, "full": 2}
 SWS_MATRICES = {"bt709": 1, "bt470bg": 5, "smpte170m": 5, "bt2020nc": 9}
 """libswscale's numbers for the matrices (bt470bg and smpte170m are the same one, SWS_CS_ITU601)."""
 
+LUMA_WEIGHTS = {
+    "bt709": (0.2126, 0.0722),
+    "bt470bg": (0.299, 0.114),
+    "smpte170m": (0.299, 0.114),
+    "bt2020nc": (0.2627, 0.0593),
+}
+"""Kr and Kb of the matrices (ITU-R BT.709, BT.601, BT.2020)."""
+
 # Other code points, read as the nearest that is known. Same function or numbers: nothing to say.
 _SAME = {
     "primaries": {7: "smpte170m"},

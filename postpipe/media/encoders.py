@@ -69,6 +69,8 @@ def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapp
     start, headers once, a fixed number of threads.
     """
     merged = {**PICTURE_CODECS[codec].defaults, **options}
+    if options.keys() & {"qp", "b"}:
+        merged.pop("crf", None)  # a constant quality would win over either
     if codec == "h264":
         merged["forced-idr"] = "1"
         merged["a53cc"] = "0"

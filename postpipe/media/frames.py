@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from postpipe.media.colourspec import MATRICES, RANGES, SWS_MATRICES
+from postpipe.media.colourspec import LUMA_WEIGHTS, MATRICES, RANGES, SWS_MATRICES
 from postpipe.model import PIXEL_FORMATS, ColourSpec, Frame, PixelFormat, Plane
 
 _Planes = tuple[Plane, Plane, Plane]
@@ -50,6 +50,7 @@ def upright_views(
     """
     own = source_format.replace("yuvj", "yuv").replace("yuva", "yuv")
     grey = "gray" if layout.bits == 8 else "gray10le"
+    deep_rgb = layout.bits > 8 and av.VideoFormat(source_format).is_rgb
     reformatter = VideoReformatter()
     turns = -(rotation // 90) % 4
 
@@ -58,6 +59,9 @@ def upright_views(
             planes = native_planes(native, layout)
         elif source_format == grey:
             planes = _with_neutral_chroma(native, layout)
+        elif deep_rgb:
+            native = _from_deep_rgb(reformatter.reformat(native, format="gbrp16le", threads=1), colour)
+            planes = native_planes(native, layout)
         else:
             native = convert_native(native, layout.name, colour, reformatter)
             planes = native_planes(native, layout)
@@ -96,6 +100,24 @@ def _neutral(layout: PixelFormat, width: int, height: int) -> Plane:
     if layout.bits == 8:
         return np.full((rows, columns), 128, np.uint8)
     return np.full((rows, columns), 512, np.uint16)
+
+
+def _from_deep_rgb(native: av.VideoFrame, colour: ColourSpec) -> av.VideoFrame:
+    """Return 10-bit 4:4:4 made from 16-bit planar RGB, rounded once (libswscale is 3 of 1023 off at white)."""
+    converted = av.VideoFrame(native.width, native.height, "yuv444p10le")
+    green, blue, red = (_view(plane, 16).astype(np.float32) / np.float32(65535) for plane in native.planes)
+    kr, kb = LUMA_WEIGHTS[colour.matrix]
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    black, luma_span, chroma_span = (64, 876, 896) if colour.range == "limited" else (0, 1023, 1023)
+    for target, signal, zero, span in zip(
+        native_planes(converted, PIXEL_FORMATS["yuv444p10le"]),
+        (luma, (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)),
+        (black, 512, 512),
+        (luma_span, chroma_span, chroma_span),
+        strict=True,
+    ):
+        target[:] = np.rint(signal * span + zero).clip(0, 1023)
+    return converted
 
 
 def convert_native(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from postpipe.media.colourspec import ColourTags, resolve
+from postpipe.media.colourspec import MATRICES, PRIMARIES, ColourTags, resolve
 from postpipe.media.faults import AGAIN, blame, missing_bytes
 from postpipe.media.frames import nearest_layout
 from postpipe.media.open import INDEXED, open_take
@@ -82,8 +83,12 @@ def _picture(
     rotation = _rotation(native, warnings)
     sideways = rotation in (90, 270)
     width, height = native.width, native.height
+    tags = ColourTags(native.colorspace, native.color_range, native.color_primaries, native.color_trc)
+    if native.format.is_rgb or native.format.has_palette:
+        # RGB has neither matrix nor range: these are the ones that its frames are converted to.
+        tags = replace(tags, matrix=MATRICES["bt2020nc" if tags.primaries == PRIMARIES["bt2020"] else "bt709"], range=1)
     colour, notes = resolve(
-        ColourTags(native.colorspace, native.color_range, native.color_primaries, native.color_trc),
+        tags,
         width=width,
         height=height,
         full_by_format=source.startswith("yuvj"),

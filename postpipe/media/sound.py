@@ -28,6 +28,11 @@ _BLOCK = 8192
 """Samples per block that is given out, at most."""
 _JITTER_SECONDS = Fraction(1, 100)
 """Time stamps that are off by less than this are rounding, not gaps (Matroska counts milliseconds)."""
+_CUSTOMARY = {
+    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
+}
+"""The order of channels that a file does not name, where their number tells it (WAVE, 5.1 and 7.1)."""
 _SIDE_GAIN = 0.5**0.5
 """Of the centre and surround channels in a stereo mix (ITU-R BS.775-4, annex 4)."""
 
@@ -198,6 +203,8 @@ def _mix(names: tuple[str, ...], channels: int) -> Samples:
     Scaled so that full scale in all channels stays full scale. Unnamed channels count half to each side.
     The LFE channel is left out, as BS.775 says.
     """
+    if set(names) == {"NONE"}:
+        names = _CUSTOMARY.get(len(names), names)
     if channels not in LAYOUTS:
         raise ValueError(f"{len(names)} channels are not mixed to {channels}, only to 1 or 2")
     stereo = np.zeros((len(names), 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +58,24 @@ class WriteClips(Task):
             channels=encoding.sound_channels,
             sound_samples=samples,
         )
-        name = f"clips/{clip_stem(clip.path, selection.selected)}.{encoding.container}"
+        name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
         digest = desk.publish(temporary, name)
         return ClipFile((OutputFile(name, digest),), rendered.frames, samples)
 
 
-def clip_stem(path: Path, selected: Iterable[Path]) -> str:
-    """Return the name of a take's file without suffix; its whole name where two takes share a stem."""
-    twins = [other for other in selected if other.stem.casefold() == path.stem.casefold()]
-    return path.stem if len(twins) == 1 else path.name
+def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
+    """Return the name without suffix of each take's finished file: the take's own, made unique where two share it.
+
+    Case does not make a difference, since file systems exist on which it does not.
+    """
+    stems: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in selected:
+        numbered = (f"{path.name} {number}" for number in itertools.count(2))
+        stem = next(s for s in itertools.chain((path.stem, path.name), numbered) if s.casefold() not in taken)
+        taken.add(stem.casefold())
+        stems[path] = stem
+    return stems
 
 
 @dataclass(frozen=True)

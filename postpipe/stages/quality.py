@@ -22,7 +22,6 @@ BLACK_SHARE = 0.98  # the share of pixels below it: both as ffmpeg's blackdetect
 STILL_SHARE = 0.08  # a repeated picture differs by less than this share of what the clip's moving frames do,
 STILL_CODES = (0.02, 0.25)  # within these bounds: mean absolute differences in 8-bit code values that coding leaves
 SILENT_DBFS = -60.0  # no programme sound stays below this
-SHARPNESS_ROWS = 8  # every 8th row is enough to rank takes
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class WatchPicture(Analyser[_Pictures, PictureTrack]):
         pixels = item.frame.width * item.frame.height
         state.black_share.append(float(measures.histogram[: limit + 1].sum()) / pixels)
         state.difference.append((measures.difference or 0.0) / (1 << (state.bits - 8)))
-        state.sharpness.append(luma.sharpness(item.frame.planes[0], SHARPNESS_ROWS))
+        state.sharpness.append(luma.sharpness(item.frame.planes[0], state.bits))
         state.tiles.append(((measures.tile_means.ravel() - state.black) / span).astype(np.float32))
 
     def finish(self, state: _Pictures) -> PictureTrack:

@@ -17,6 +17,7 @@ from postpipe.model import Clip, Facts
 from postpipe.stages.quality import FlickerFigure, QualityChecks
 from postpipe.timing import natural_key
 
+FULL_HD = 1920 * 1080
 PATTERN = r"scene[ _-]*(?P<scene>\d+)(?:.*?take[ _-]*(?P<take>\d+))?"
 
 
@@ -75,7 +76,7 @@ class Scores(Facts):
     def summary(self) -> dict[str, Any]:
         """Return the marks by name."""
         marks = ("black", "frozen", "duplicate", "damaged", "complete", "flicker", "quality")
-        return {name: round(getattr(self, name), 4) for name in marks} | {"detail": round(self.detail, 1)}
+        return {name: round(getattr(self, name), 4) for name in marks} | {"detail": float(f"{self.detail:.4g}")}
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ class ScoreTake(Task):
             damaged=share(len(checks.damaged)),
             complete=float(times.duration_seconds) / (float(times.duration_seconds) + checks.missing_seconds),
             flicker=math.exp(-flicker.global_percent / 2),
-            # sharpness is per pixel: a small picture shows hard edges and still holds less
-            detail=checks.sharpness * clip.picture.width * clip.picture.height,
+            # The Laplacian is a second derivative per pixel; per picture, a smaller copy of it measures the same.
+            detail=checks.sharpness * (clip.picture.width * clip.picture.height / FULL_HD) ** 2,
         )
 
 

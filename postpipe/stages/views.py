@@ -17,13 +17,13 @@ from postpipe.model import Clip, Frame, Plane
 class LumaMeasures:
     """What one pass over a frame's luma gives.
 
-    `histogram`: counts per code value, shape `(2**bits,)`. `tile_means`: mean code value in an 8×8 grid
-    over the frame, float64. `small`: the frame at one eighth, same type as the plane; valid until the next
-    frame. `difference`: mean absolute difference to the previous frame in code values, `None` for the first.
+    `histogram`: uint32, counts per code value, shape `(2**bits,)`. `tile_means`: mean code value in an 8×8
+    grid over the frame, float64. `small`: the frame at one eighth, same type as the plane. `histogram` and
+    `small` are valid until the next frame. `difference`: mean absolute difference to the previous frame in code values, `None` for the first.
     `bits`: bit depth.
     """
 
-    histogram: NDArray[np.int64]
+    histogram: NDArray[np.uint32]
     tile_means: NDArray[np.float64]
     small: Plane
     difference: float | None
@@ -38,20 +38,20 @@ class Luma(View[LumaMeasures]):
         """Return the function for one clip; it keeps the previous frame alive for the difference."""
         height, width = clip.picture.height, clip.picture.width
         bits = clip.picture.pixel_format.bits
-        histogram = np.zeros(1 << bits, np.int64)
-        tile_sums = np.zeros((8, 8), np.int64)
-        small = np.zeros((-(-height // 8), -(-width // 8)), np.uint8 if bits == 8 else np.uint16)
-        tile_pixels = luma.tile_pixels(height, width)
+        histogram, tile_sums, small = luma.empty_measures(height, width, bits)
+        tile_pixels = np.outer(np.diff(luma.tile_edges(height)), np.diff(luma.tile_edges(width)))
         previous: Frame | None = None
 
         def compute(look: Look) -> LumaMeasures:
             nonlocal previous
             plane = look.frame.planes[0]
             before = previous.planes[0] if previous is not None else None
-            total = luma.measure_luma(plane, before, histogram, tile_sums, small)
+            total = luma.measure_luma(plane, before, bits, histogram, tile_sums, small)
             previous = look.frame
-            difference = None if before is None else total / plane.size
-            return LumaMeasures(histogram.copy(), tile_sums / tile_pixels, small, difference, bits)
+            means = np.full((8, 8), tile_sums.sum() / plane.size)  # what a tile without pixels shows
+            np.divide(tile_sums, tile_pixels, out=means, where=tile_pixels > 0)
+            difference = None if total is None else total / plane.size
+            return LumaMeasures(histogram, means, small, difference, bits)
 
         return compute
 

@@ -15,7 +15,14 @@ BT709 = ColourSpec("bt709", "limited", "bt709", "bt709")
 NTSC = Fraction(30000, 1001)
 TAGS_709 = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
-B_FRAMES = {"qp": "0", "preset": "ultrafast", "bf": "3", "b_strategy": "0", "g": "12", "x264-params": "b-pyramid=normal"}
+B_FRAMES = {
+    "qp": "0",
+    "preset": "ultrafast",
+    "bf": "3",
+    "b_strategy": "0",
+    "g": "12",
+    "x264-params": "b-pyramid=normal",
+}
 
 
 def values(index: int, plane: int, layout: PixelFormat, width: int, height: int) -> np.ndarray:
@@ -114,7 +121,9 @@ def _write_sound(
             data = np.ascontiguousarray(piece.T)
         else:
             full = {"s16": 2.0**15, "s32": 2.0**31, "flt": 1.0}[kind]
-            data = (piece.astype(np.float64) * full).astype({"s16": "i2", "s32": "i4", "flt": "f4"}[kind]).reshape(1, -1)
+            data = (
+                (piece.astype(np.float64) * full).astype({"s16": "i2", "s32": "i4", "flt": "f4"}[kind]).reshape(1, -1)
+            )
         frame = av.AudioFrame.from_ndarray(data, kind, stream.codec_context.layout.name)
         frame.sample_rate = rate_hz
         frame.pts = int(start * rate_hz) + begin

@@ -114,7 +114,6 @@ def test_422_on_its_side_becomes_444() -> None:
 
 PATCHES = [(200, 40, 60), (255, 255, 255), (0, 0, 0), (30, 60, 220), (128, 128, 128), (250, 250, 10)]
 COEFFICIENTS = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114), "bt2020nc": (0.2627, 0.0593)}
-NUMBERS = {"bt709": (1, 1), "smpte170m": (6, 6), "bt2020nc": (9, 9)}
 
 
 def code_values(rgb: tuple[int, int, int], matrix: str, bits: int) -> list[float]:
@@ -131,20 +130,29 @@ def code_values(rgb: tuple[int, int, int], matrix: str, bits: int) -> list[float
 
 
 @pytest.mark.parametrize("matrix", COEFFICIENTS)
-@pytest.mark.parametrize("name", ["gbrp", "bgr0", "gbrp10le"])
+@pytest.mark.parametrize("name", ["gbrp", "bgr0", "gbrp10le", "gbrp12le"])
 def test_rgb_becomes_444_with_the_clips_own_matrix(tmp_path: Path, name: str, matrix: str) -> None:
     native = av.VideoFrame(96, 16, name)
     strip = np.repeat(np.array(PATCHES), 16, axis=0)[None].repeat(16, axis=0)
     if name == "bgr0":
         store4(native.planes[0], strip)
     else:
-        scale, kind = (1, np.uint8) if name == "gbrp" else (1023 / 255, np.uint16)
+        scale, kind = {
+            "gbrp": (1, np.uint8),
+            "gbrp10le": (1023 / 255, np.uint16),
+            "gbrp12le": (4095 / 255, np.uint16),
+        }[name]
         for plane, channel in zip(native.planes, (1, 2, 0), strict=True):
             store(plane, np.rint(strip[..., channel] * scale).astype(kind))
-    # A file of RGB has no matrix: its size decides. BT.2020 comes from the primaries.
-    size_tags = {"color_primaries": NUMBERS[matrix][1], "color_trc": 1}
-    path = make(tmp_path / "rgb.mkv", [native], size=(96, 16), codec="ffv1", pixel_format=name, tags=size_tags)
+    codec = "libx264rgb" if name == "gbrp" else "ffv1"
+    if name == "gbrp":
+        native = native.reformat(format="rgb24")
+    path = make(
+        tmp_path / "rgb.mkv", [native], size=(96, 16), codec=codec, pixel_format=native.format.name,
+        options={"qp": "0"} if codec == "libx264rgb" else None, tags={},
+    )  # fmt: skip
     clip = probe(path, "")
+    assert clip.picture.source_format == name
     clip = replace(clip, picture=replace(clip.picture, colour=replace(clip.picture.colour, matrix=matrix)))
     with PictureReader(clip) as reader:
         (frame,) = reader.frames()

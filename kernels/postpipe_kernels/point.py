@@ -1,0 +1,114 @@
+"""The point operation of the render pass: everything that changes a pixel by itself, in one call per frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postpipe_kernels._jit import kernel
+from postpipe_kernels._planes import packed, packed_target, samples
+from postpipe_kernels.colour import (
+    Planes,
+    check_affine,
+    check_frame,
+    chroma_shift,
+    convert_chroma,
+    convert_luma,
+)
+from postpipe_kernels.tone import apply_curve
+
+_at = np.uint64
+_f32 = np.float32
+
+
+def apply_point(
+    planes: Planes,
+    bits: int,
+    out: Planes,
+    out_bits: int,
+    *,
+    curve: NDArray[Any] | None = None,
+    matrix: NDArray[np.float64] | None = None,
+    offset: NDArray[np.float64] | None = None,
+) -> None:
+    """Write `matrix @ (curve[Y], Cb, Cr) + offset` to `out`, rounded once.
+
+    `planes`, `out` and their bits, the siting of chroma, rounding and clipping are those of
+    `colour.convert_ycbcr`; `out` may be `planes`. `curve`, 1-D with 2**bits entries, gives luma in (fractional)
+    code values of `planes`; samples beyond its end take its last entry; `None` leaves luma alone.
+    `matrix` (3, 3) and `offset` (3,) are as from `colour.ycbcr_matrix`; without them code values are scaled by
+    2**(out_bits - bits), and chroma is only copied where that is 1.
+    Raises `ValueError` when a shape, type or the matrix does not fit.
+    """
+    check_frame(planes, bits, out, out_bits)
+    untouched_chroma = matrix is None and offset is None and bits == out_bits
+    scale = 2.0 ** (out_bits - bits)
+    matrix, offset = check_affine(
+        np.eye(3) * scale if matrix is None else matrix, np.zeros(3) if offset is None else offset
+    )
+    if curve is None:
+        convert_luma(planes, matrix[0], offset[0], out[0], out_bits)
+    else:
+        if curve.shape != (1 << bits,):
+            raise ValueError(f"curve has shape {curve.shape}, expected {(1 << bits,)}")
+        _apply_luma(planes, curve.astype(np.float64), matrix[0], offset[0], out[0], out_bits)
+    if not untouched_chroma:
+        convert_chroma(planes[1:], matrix[1:, 1:], offset[1:], out[1:], out_bits)
+    else:
+        for plane, target in zip(planes[1:], out[1:], strict=True):
+            if target is not plane:
+                target[...] = plane
+
+
+def _apply_luma(
+    planes: Planes,
+    curve: NDArray[np.float64],
+    row: NDArray[np.float64],
+    constant: float,
+    out: Any,
+    out_bits: int,
+) -> None:
+    luma, blue, red = planes
+    levels = row[0] * curve
+    top = (1 << out_bits) - 1
+    if row[1] == 0.0 and row[2] == 0.0:
+        table = np.clip(np.floor(levels + constant + 0.5), 0, top).astype(out.dtype)
+        apply_curve(luma, table, out)
+        return
+    table = np.empty(256 if luma.dtype == np.uint8 else 65536, _f32)  # no look-up can leave it
+    table[: curve.size] = levels
+    table[curve.size :] = levels[-1]
+    target = packed_target(out)
+    _curve_luma(
+        *samples(packed(luma)), *luma.shape, table,
+        *samples(packed(blue)), *samples(packed(red)), *blue.shape, np.array([row[1], row[2], constant], _f32),
+        *samples(target, writable=True), _f32(top),
+    )  # fmt: skip
+    if target is not out:
+        out[...] = target
+
+
+@kernel
+def _curve_luma(  # type: ignore[no-untyped-def]
+    luma, pitch, height, width, table,
+    blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture, out, out_pitch, top,
+):  # fmt: skip
+    mixed = np.empty(3 * chroma_width, np.float32)
+    blended = np.empty(chroma_width + 1, np.float32)
+    shift = np.empty(2 * chroma_width, np.float32)
+    levels = np.empty(width, np.float32)
+    known = 0
+    for y in range(height):
+        known = chroma_shift(
+            y, height, width, blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture,
+            known, mixed, blended, shift,
+        )  # fmt: skip
+        a = _at(y * pitch)
+        b = _at(y * out_pitch)
+        for x in range(_at(width)):  # looking up is scalar; on its own, the rest stays SIMD
+            levels[x] = table[luma[a + x]]
+        for x in range(_at(width)):
+            value = levels[x] + shift[x]
+            out[b + x] = np.int32(min(max(value, _f32(0.0)), top))
