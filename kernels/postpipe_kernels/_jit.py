@@ -13,29 +13,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
-
-import numba
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
-from numba.extending import intrinsic
+from functools import cache, partial
+from importlib import import_module
+from typing import Any, overload
 
 from postpipe_kernels import _cache
 
-P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+Function = Callable[..., Any]
+
+# numba's types cover what it documents; its cache and code generation are used here as untyped
+numba: Any = import_module("numba")
+caching: Any = import_module("numba.core.caching")
+cgutils: Any = import_module("numba.core.cgutils")
+ir: Any = import_module("llvmlite.ir")
 
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("kernel_compile_listener", default=None)
-
-
-class Kernel(Protocol[P, R]):
-    """A compiled function: called like the Python function it was made from."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the kernel."""
 
 
 @contextmanager
@@ -48,7 +40,7 @@ def on_compile(listener: Callable[[str], None]) -> Iterator[None]:
         _listener.reset(token)
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no type information
+class _Locator(caching._CacheLocator):  # type: ignore[misc]
     """Tells numba's cache where a function's code lives; the directory's name stands for its sources."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -81,11 +73,11 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no type inform
         return str(self._line)
 
 
-class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = (_Locator,)
 
 
-class _KernelCache(FunctionCache):  # type: ignore[misc]
+class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
     """numba's cache of one function, except that no fault of the disk ever stops a kernel."""
 
     _impl_class = _CacheImpl
@@ -124,26 +116,27 @@ def _warn_no_cache(reason: str) -> None:
 
 
 @overload
-def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
+def kernel(function: Function, /) -> Function: ...
 @overload
-def kernel(*, fastmath: bool = False) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
+def kernel(*, fastmath: bool = False) -> Callable[[Function], Function]: ...
 def kernel(function: Any = None, /, *, fastmath: bool = False) -> Any:
     """Make a kernel of a function: `@kernel`, or `@kernel(fastmath=True)` where its tolerance allows that."""
     if function is None:
-        return lambda inner: _compiled(inner, fastmath)
+        return partial(_compiled, fastmath=fastmath)
     return _compiled(function, fastmath)
 
 
-def _compiled(function: Callable[..., Any], fastmath: bool) -> Any:
+def _compiled(function: Function, fastmath: bool) -> Function:
     if numba.config.DISABLE_JIT:
         return function
     # error_model "numpy": a division yields inf instead of a branch to raise, which would stop vectorising
-    dispatcher = numba.njit(nogil=True, fastmath=fastmath, boundscheck=False, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(nogil=True, fastmath=fastmath, boundscheck=False, error_model="numpy")(function)
     try:
         dispatcher._cache = _KernelCache(function)
     except (OSError, RuntimeError) as error:  # sources that cannot be read, or a user without a home
         _warn_no_cache(str(error))
-    return dispatcher
+    compiled: Function = dispatcher
+    return compiled
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
@@ -160,11 +153,11 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         builder.call(function, [address, read, every_cache_level, data_cache])
         return context.get_dummy_value()
 
-    return types.void(array, index), emit
+    return numba.types.void(array, index), emit
 
 
 def _no_prefetch(array: Any, index: Any) -> None:
     """Stand in where kernels are plain Python."""
 
 
-prefetch = _no_prefetch if numba.config.DISABLE_JIT else intrinsic(_prefetch)
+prefetch: Any = _no_prefetch if numba.config.DISABLE_JIT else numba.extending.intrinsic(_prefetch)

@@ -65,14 +65,14 @@ def packed(plane: NDArray[Any]) -> NDArray[Any]:
     """Return `plane`, or a packed copy of it where its strides are unfit (rotated, flipped, odd views)."""
     if is_packed(plane):
         return plane
-    copy = empty_plane(*plane.shape, plane.dtype)
+    copy = empty_plane(plane.shape[0], plane.shape[1], plane.dtype)
     copy[...] = plane
     return copy
 
 
 def packed_target(out: NDArray[Any]) -> NDArray[Any]:
     """Return `out`, or a packed plane to work in where its strides are unfit; then copy that to `out`."""
-    return out if is_packed(out) else empty_plane(*out.shape, out.dtype)
+    return out if is_packed(out) else empty_plane(out.shape[0], out.shape[1], out.dtype)
 
 
 def samples(plane: NDArray[Any], writable: bool = False) -> tuple[NDArray[Any], int]:

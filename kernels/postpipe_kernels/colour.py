@@ -1,5 +1,8 @@
 """Conversions between YCbCr encodings: other matrix, range or bit depth, without going through RGB."""
 
+# mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
+# (numba, not mypy, types the kernels' arguments)
+
 from __future__ import annotations
 
 from typing import Any
@@ -129,19 +132,41 @@ def check_affine(matrix: Any, offset: Any) -> tuple[NDArray[np.float64], NDArray
     return matrix, offset
 
 
-def convert_luma(planes: Planes, row: NDArray[np.float64], constant: float, out: Plane, out_bits: int) -> None:
-    """Write `row @ (Y, Cb, Cr) + constant` to `out`; see `convert_ycbcr`, which checks what this takes."""
+def convert_luma(
+    planes: Planes,
+    row: NDArray[np.float64],
+    constant: float,
+    out: Plane,
+    out_bits: int,
+    levels: NDArray[np.float32] | None = None,
+) -> None:
+    """Write `row @ (Y, Cb, Cr) + constant` to `out`; see `convert_ycbcr`, which checks what this takes.
+
+    `levels`, if given, is what to add for each value that a luma sample can have, in place of `row[0] * Y`.
+    """
     luma, blue, red = planes
     target = packed_target(out)
-    result = (*samples(target, writable=True), _f32((1 << out_bits) - 1))
-    if row[1] == 0.0 and row[2] == 0.0:
-        _affine_plane(*samples(packed(luma)), *luma.shape, _f32(row[0]), _f32(constant), *result)
+    top = _f32((1 << out_bits) - 1)
+    if levels is None and row[1] == 0.0 and row[2] == 0.0:
+        source = (*samples(packed(luma)), *luma.shape)
+        _affine_plane(*source, _f32(row[0]), _f32(constant), *samples(target, writable=True), top)
     else:
+        table = np.empty(0, _f32) if levels is None else levels
         mixture = np.array([row[1], row[2], constant], _f32)
         chroma = (*samples(packed(blue)), *samples(packed(red)), *blue.shape, mixture)
-        _affine_luma(*samples(packed(luma)), *luma.shape, _f32(row[0]), *chroma, *result)
+        gains = _f32(row[0]), _f32(row[0] / (1 << 8 * luma.itemsize))
+        odd_factor = np.int32(1 << 8 * out.itemsize)
+        source = (*_with_pairs(packed(luma)), *luma.shape, *gains, table)
+        _mixed_luma(*source, *chroma, *_with_pairs(target, writable=True), odd_factor, top)
     if target is not out:
         out[...] = target
+
+
+def _with_pairs(plane: NDArray[Any], writable: bool = False) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Return `(memory, the same memory as words of two samples, pitch)`."""
+    memory, pitch = samples(plane, writable)
+    word = np.uint16 if plane.itemsize == 1 else np.uint32
+    return memory, memory[: memory.size // 2 * 2].view(word), pitch
 
 
 def convert_chroma(
@@ -163,47 +188,77 @@ def convert_chroma(
 
 
 @kernel
-def _affine_plane(luma, pitch, height, width, gain, constant, out, out_pitch, top):  # type: ignore[no-untyped-def]
+def _code(value, top):
+    """Return the code value of a level that already has 1/2 added for rounding."""
+    return np.int32(min(max(value, _f32(0.0)), top))
+
+
+@kernel
+def _affine_plane(luma, pitch, height, width, gain, constant, out, out_pitch, top):
     rounded = _f32(constant + _f32(0.5))
     for y in range(height):
         a = _at(y * pitch)
         b = _at(y * out_pitch)
         for x in range(_at(width)):
-            value = gain * _f32(luma[a + x]) + rounded
-            out[b + x] = np.int32(min(max(value, _f32(0.0)), top))
+            out[b + x] = _code(gain * _f32(luma[a + x]) + rounded, top)
 
 
 @kernel
-def _affine_luma(  # type: ignore[no-untyped-def]
-    luma, pitch, height, width, gain,
-    blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture, out, out_pitch, top,
+def _mixed_luma(
+    luma, pairs, pitch, height, width, gain, odd_gain, table,
+    blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture,
+    out, out_pairs, out_pitch, odd_factor, top,
 ):  # fmt: skip
+    # Where chroma is subsampled, even and odd columns differ in their chroma. Both are read and written as
+    # the halves of one word, for which SIMD needs no shuffles. The odd sample is never shifted down, but
+    # weighted by its place in the word: LLVM would shift by a variable in 64 bits.
     mixed = np.empty(3 * chroma_width, np.float32)
-    blended = np.empty(chroma_width + 1, np.float32)
-    shift = np.empty(2 * chroma_width, np.float32)
+    shift = np.empty(chroma_width + 1, np.float32)
+    levels = np.empty(width, np.float32)
+    odd_levels = np.empty(width // 2, np.float32)
+    low = np.int32((1 << 4 * pairs.itemsize) - 1)
+    half = np.uint32(4 * pairs.itemsize)
+    whole_pairs = 0 if chroma_width == width else width // 2
     known = 0
     for y in range(height):
-        known = chroma_shift(
-            y, height, width, blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture,
-            known, mixed, blended, shift,
-        )  # fmt: skip
+        known = _chroma_shift(
+            y, height, blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture, known, mixed, shift
+        )
+        a = _at(y * pitch // 2)
+        b = _at(y * out_pitch // 2)
+        if table.size == 0:
+            for x in range(_at(whole_pairs)):
+                pair = np.int32(pairs[a + x])
+                even_code = np.int32(pair & low)
+                even = gain * _f32(even_code) + shift[x]
+                odd = odd_gain * _f32(np.int32(pair - even_code)) + _f32(0.5) * (shift[x] + shift[x + _at(1)])
+                out_pairs[b + x] = np.int32(_code(even, top) + np.int32(_code(odd, top) * odd_factor))
+        else:
+            for x in range(_at(whole_pairs)):  # looking up is scalar: on its own, the rest stays SIMD
+                word = np.uint32(pairs[a + x])
+                levels[x] = table[word & np.uint32(low)]
+                odd_levels[x] = table[word >> half]
+            for x in range(_at(whole_pairs)):
+                even = levels[x] + shift[x]
+                odd = odd_levels[x] + _f32(0.5) * (shift[x] + shift[x + _at(1)])
+                out_pairs[b + x] = np.int32(_code(even, top) + np.int32(_code(odd, top) * odd_factor))
         a = _at(y * pitch)
         b = _at(y * out_pitch)
-        for x in range(_at(width)):
-            value = gain * _f32(luma[a + x]) + shift[x]
-            out[b + x] = np.int32(min(max(value, _f32(0.0)), top))
+        for x in range(_at(2 * whole_pairs), _at(width)):
+            levels[x] = gain * _f32(luma[a + x]) if table.size == 0 else table[luma[a + x]]
+        for x in range(_at(2 * whole_pairs), _at(width)):
+            out[b + x] = _code(levels[x] + shift[x - _at(whole_pairs)], top)
 
 
 @kernel
-def chroma_shift(  # type: ignore[no-untyped-def]
-    y, height, width, blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture,
-    known, mixed, blended, shift,
-):  # fmt: skip
+def _chroma_shift(
+    y, height, blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture, known, mixed, shift
+):
     """Fill `shift` with what chroma and the constant add to luma row `y`, and 1/2 to round; return new `known`.
 
     Cb and Cr are mixed first, so that one row is interpolated and not two. `mixed` keeps the last three
-    rows, the first `known` of which were made; `blended` has room for one sample more than a chroma row.
-    Rows are asked for from the top down.
+    rows, of which the first `known` of the plane were made. `shift` is as wide as a row of chroma and one
+    sample more, a copy of the last. Rows are asked for from the top down.
     """
     near = y
     far = y
@@ -216,24 +271,18 @@ def chroma_shift(  # type: ignore[no-untyped-def]
         b = _at(known * red_pitch)
         for x in range(_at(chroma_width)):
             mixture_here = mixture[0] * _f32(blue[a + x]) + mixture[1] * _f32(red[b + x])
-            mixed[row + x] = mixture_here + mixture[2] + _f32(0.5)
+            mixed[row + x] = mixture_here + (mixture[2] + _f32(0.5))
         known += 1
     row = _at(near % 3 * chroma_width)
     other = _at(far % 3 * chroma_width)
     for x in range(_at(chroma_width)):
-        blended[x] = _f32(0.75) * mixed[row + x] + _f32(0.25) * mixed[other + x]
-    if chroma_width < width:
-        blended[chroma_width] = blended[chroma_width - 1]
-        for x in range(_at(chroma_width)):
-            shift[_at(2) * x] = blended[x]
-            shift[_at(2) * x + _at(1)] = _f32(0.5) * (blended[x] + blended[x + _at(1)])
-    else:
-        shift[:chroma_width] = blended[:chroma_width]
+        shift[x] = _f32(0.75) * mixed[row + x] + _f32(0.25) * mixed[other + x]
+    shift[chroma_width] = shift[chroma_width - 1]
     return known
 
 
 @kernel
-def _affine_chroma(  # type: ignore[no-untyped-def]
+def _affine_chroma(
     blue, blue_pitch, red, red_pitch, height, width, rows,
     new_blue, new_blue_pitch, new_red, new_red_pitch, top,
 ):  # fmt: skip
@@ -248,5 +297,5 @@ def _affine_chroma(  # type: ignore[no-untyped-def]
             v = _f32(red[b + x])
             first = rows[0, 0] * u + rows[0, 1] * v + rows[0, 2] + half
             second = rows[1, 0] * u + rows[1, 1] * v + rows[1, 2] + half
-            new_blue[c + x] = np.int32(min(max(first, _f32(0.0)), top))
-            new_red[d + x] = np.int32(min(max(second, _f32(0.0)), top))
+            new_blue[c + x] = _code(first, top)
+            new_red[d + x] = _code(second, top)

@@ -1,5 +1,8 @@
 """What one frame's luma says: histogram, tile sums, difference to the frame before, a small picture, focus."""
 
+# mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
+# (numba, not mypy, types the kernels' arguments)
+
 from __future__ import annotations
 
 from typing import Any
@@ -40,9 +43,7 @@ def tile_edges(length: int) -> list[int]:
     return [min(length, tile * blocks // GRID * BLOCK) for tile in range(GRID + 1)]
 
 
-def empty_measures(
-    height: int, width: int, bits: int
-) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[Any]]:
+def empty_measures(height: int, width: int, bits: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[Any]]:
     """Return `(histogram, tile_sums, small)` for `measure_luma` to fill; the contents are undefined."""
     small = np.empty((-(-height // BLOCK), -(-width // BLOCK)), np.uint8 if bits == 8 else np.uint16)
     return np.empty(1 << bits, np.uint32), np.empty((GRID, GRID), np.int64), small
@@ -96,9 +97,7 @@ def measure_luma(
 
 
 @kernel
-def _measure_by_pairs(  # type: ignore[no-untyped-def]
-    luma, pitch, previous, previous_pitch, height, width, counters, histogram, tile_sums, small
-):
+def _measure_by_pairs(luma, pitch, previous, previous_pitch, height, width, counters, histogram, tile_sums, small):
     # Counting is what this pass costs: one read-modify-write per sample keeps a core's address units busy.
     # So two neighbours are counted at once in a joint histogram (65,536 bins), whose sums over either
     # neighbour give the histogram. Neighbours are alike, so the bins in use stay in the cache. Three joint
@@ -149,9 +148,7 @@ def _measure_by_pairs(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _measure_by_samples(  # type: ignore[no-untyped-def]
-    luma, pitch, previous, previous_pitch, height, width, counters, histogram, tile_sums, small
-):
+def _measure_by_samples(luma, pitch, previous, previous_pitch, height, width, counters, histogram, tile_sums, small):
     # Pairs of 10-bit samples would need a million bins. Four histograms take turns instead; two samples are
     # read at once, and masked, so that a sample out of range cannot write out of bounds.
     blocks_across = (width + 7) // 8
@@ -204,9 +201,7 @@ def _measure_by_samples(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _band_columns(  # type: ignore[no-untyped-def]
-    luma, previous, top, rows, pitch, previous_pitch, width, mask, columns, changes
-):
+def _band_columns(luma, previous, top, rows, pitch, previous_pitch, width, mask, columns, changes):
     # Sums down each column of a band of up to 8 rows: 8 samples of 10 bits fit 16. The first loop is the
     # second one with a known count, which lets LLVM keep both sums in registers.
     first = _at(top * pitch)
@@ -240,7 +235,7 @@ def _band_columns(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _band_blocks(columns, spare, rows, width, small, start, blocks):  # type: ignore[no-untyped-def]
+def _band_blocks(columns, spare, rows, width, small, start, blocks):
     # Blocks from column sums by halves, to and fro between two buffers: 64 samples of 10 bits just fit 16.
     # Summing eight at once, or as 64-bit lanes, makes LLVM shuffle 512-bit registers, and processors that
     # slow down for those then do so for the whole frame (14 % measured on Cascade Lake).
@@ -264,7 +259,7 @@ def _band_blocks(columns, spare, rows, width, small, start, blocks):  # type: ig
 
 
 @kernel
-def _sum_tiles(blocks, sums):  # type: ignore[no-untyped-def]
+def _sum_tiles(blocks, sums):
     for tile in range(8):
         total = 0
         for x in range(_at(tile * blocks.size // 8), _at((tile + 1) * blocks.size // 8)):
@@ -294,7 +289,7 @@ def sharpness(luma: Plane, bits: int, step: int = 24) -> float:
 
 
 @kernel
-def _laplacian_energy(luma, pitch, height, width, step):  # type: ignore[no-untyped-def]
+def _laplacian_energy(luma, pitch, height, width, step):
     total = 0
     rows = 0
     for y in range((step + 1) // 2, height - 1, step):

@@ -7,20 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels._jit import kernel
-from postpipe_kernels._planes import packed, packed_target, samples
-from postpipe_kernels.colour import (
-    Planes,
-    check_affine,
-    check_frame,
-    chroma_shift,
-    convert_chroma,
-    convert_luma,
-)
+from postpipe_kernels.colour import Planes, check_affine, check_frame, convert_chroma, convert_luma
 from postpipe_kernels.tone import apply_curve
-
-_at = np.uint64
-_f32 = np.float32
 
 
 def apply_point(
@@ -70,45 +58,14 @@ def _apply_luma(
     out: Any,
     out_bits: int,
 ) -> None:
-    luma, blue, red = planes
+    luma = planes[0]
     levels = row[0] * curve
     top = (1 << out_bits) - 1
     if row[1] == 0.0 and row[2] == 0.0:
         table = np.clip(np.floor(levels + constant + 0.5), 0, top).astype(out.dtype)
         apply_curve(luma, table, out)
         return
-    table = np.empty(256 if luma.dtype == np.uint8 else 65536, _f32)  # no look-up can leave it
+    table = np.empty(256 if luma.dtype == np.uint8 else 65536, np.float32)  # no look-up can leave it
     table[: curve.size] = levels
     table[curve.size :] = levels[-1]
-    target = packed_target(out)
-    _curve_luma(
-        *samples(packed(luma)), *luma.shape, table,
-        *samples(packed(blue)), *samples(packed(red)), *blue.shape, np.array([row[1], row[2], constant], _f32),
-        *samples(target, writable=True), _f32(top),
-    )  # fmt: skip
-    if target is not out:
-        out[...] = target
-
-
-@kernel
-def _curve_luma(  # type: ignore[no-untyped-def]
-    luma, pitch, height, width, table,
-    blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture, out, out_pitch, top,
-):  # fmt: skip
-    mixed = np.empty(3 * chroma_width, np.float32)
-    blended = np.empty(chroma_width + 1, np.float32)
-    shift = np.empty(2 * chroma_width, np.float32)
-    levels = np.empty(width, np.float32)
-    known = 0
-    for y in range(height):
-        known = chroma_shift(
-            y, height, width, blue, blue_pitch, red, red_pitch, chroma_height, chroma_width, mixture,
-            known, mixed, blended, shift,
-        )  # fmt: skip
-        a = _at(y * pitch)
-        b = _at(y * out_pitch)
-        for x in range(_at(width)):  # looking up is scalar; on its own, the rest stays SIMD
-            levels[x] = table[luma[a + x]]
-        for x in range(_at(width)):
-            value = levels[x] + shift[x]
-            out[b + x] = np.int32(min(max(value, _f32(0.0)), top))
+    convert_luma(planes, row, constant, out, out_bits, levels=table)

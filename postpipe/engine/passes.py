@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from postpipe_kernels import point
+
 from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
 from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Sound, View
 from postpipe.errors import TakeError
@@ -276,17 +278,14 @@ def fuse(params: Sequence[PointParams]) -> list[PointParams]:
 
 def apply_point(frame: Frame, params: PointParams) -> Frame:
     """Return a new frame with one point operation applied by the point kernel."""
-    from postpipe_kernels import point
-
     bits = params.bits or frame.pixel_format.bits
     out = allocate_like(frame, pixel_format=_with_bits(frame.pixel_format, bits), colour=params.colour)
     point.apply_point(
         frame.planes,
+        frame.pixel_format.bits,
         out.planes,
-        chroma_shift=(frame.pixel_format.chroma_shift_x, frame.pixel_format.chroma_shift_y),
-        bits_in=frame.pixel_format.bits,
-        bits_out=bits,
-        luma_curve=params.luma_curve,
+        bits,
+        curve=params.luma_curve,
         matrix=params.matrix,
         offset=params.offset,
     )

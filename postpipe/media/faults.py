@@ -18,7 +18,7 @@ AGAIN = "export or download it again"
 
 _HEAD_BYTES = 4096
 _PRINTABLE = frozenset(string.printable.encode())
-_STILLS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _MOVIE_BOXES = {b"ftyp", b"mdat", b"moov", b"moof", b"wide"}
 
 
@@ -44,8 +44,8 @@ def explain(path: Path, error: av.FFmpegError) -> TakeError:
 
 def _by_content(head: bytes) -> tuple[str, str] | None:
     """Return fault and remedy for a file that is something else, by its first bytes."""
-    if head.startswith(_STILLS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return "this is a still picture, not a video", "give the video itself"
+    if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "this is a picture file, not a video", "give the video itself"
     if not any(head):
         return "the file begins with nothing but zeros: it was never finished", AGAIN
     if all(byte in _PRINTABLE for byte in head):

@@ -1,4 +1,4 @@
-"""Loudness as broadcasters measure it: ITU-R BS.1770 through libav's `ebur128` filter, in bounded memory."""
+"""Loudness and true peak as broadcasters measure them (ITU-R BS.1770), in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.audio.resampler import AudioResampler
 from av.filter import Graph
 
+from postpipe.media.sound import LAYOUTS
 from postpipe.model import SoundBlock
 
-_LAYOUTS = {1: "mono", 2: "stereo"}
+_SILENCE_LUFS = -70.0
+"""What libav reports where no block passed the absolute gate."""
+_PEAK_RATE_HZ = 192_000
+"""True peaks are looked for at this rate or above (BS.1770-5, annex 2: four times 48 kHz)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,63 +32,59 @@ class Loudness:
 
 
 class LoudnessMeter:
-    """Feed it blocks in order, then ask once for the `result()`."""
+    """Feed it blocks in order, then ask once for the `result()`.
+
+    Loudness comes from libav's `ebur128` filter. Its true peaks are given to three decimals of full scale
+    only, which is nothing at -60 dB, so those are found here, on the sound as libswresample oversamples it.
+    """
 
     def __init__(self, rate_hz: int, channels: int) -> None:
         self._rate_hz = rate_hz
-        self._layout = _LAYOUTS[channels]
+        self._layout = LAYOUTS[channels]
         self._samples = 0
-        self._last: dict[str, str] = {}
-        graph = Graph()
-        graph.threads = 1
-        graph.link_nodes(
-            graph.add(
+        self._integrated = _SILENCE_LUFS
+        self._peak = 0.0
+        self._oversampler = AudioResampler("flt", self._layout, rate_hz * max(1, -(-_PEAK_RATE_HZ // rate_hz)))
+        self._graph = Graph()
+        self._graph.threads = 1
+        self._graph.link_nodes(
+            self._graph.add(
                 "abuffer",
                 f"sample_rate={rate_hz}:sample_fmt=flt:channel_layout={self._layout}:time_base=1/{rate_hz}",
             ),
-            graph.add("ebur128", "peak=true:metadata=1:framelog=quiet"),
-            graph.add("abuffersink"),
+            self._graph.add("ebur128", "metadata=1:framelog=quiet"),
+            self._graph.add("abuffersink"),
         )
-        graph.configure()
-        self._graph = graph
+        self._graph.configure()
 
     def add(self, block: SoundBlock) -> None:
         """Measure one more block (float32, full scale ±1)."""
         if not len(block.samples):
             return
         data = np.ascontiguousarray(block.samples, np.float32).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(data, "flt", self._layout)
-        frame.sample_rate = self._rate_hz
-        frame.pts = self._samples
-        frame.time_base = Fraction(1, self._rate_hz)
+        native = av.AudioFrame.from_ndarray(data, "flt", self._layout)
+        native.sample_rate = self._rate_hz
+        native.pts = self._samples
+        native.time_base = Fraction(1, self._rate_hz)
         self._samples += len(block.samples)
-        self._graph.push(frame)
-        self._pull()
+        self._measure(native)
 
     def result(self) -> Loudness:
         """Return the figures for everything that was added. The meter is finished after that."""
         if self._samples:
-            self._graph.push(None)
-            self._pull()
-        integrated = self._number("lavfi.r128.I")
-        # The gate leaves -70 LUFS where nothing is louder than that.
-        if integrated is not None and integrated <= -70:
-            integrated = None
-        peaks = [self._number(key) for key in self._last if key.startswith("lavfi.r128.true_peaks_ch")]
-        levels = [20 * math.log10(peak) for peak in peaks if peak]
-        return Loudness(integrated, max(levels, default=None))
+            self._measure(None)
+        return Loudness(
+            self._integrated if self._integrated > _SILENCE_LUFS else None,
+            20 * math.log10(self._peak) if self._peak > 0 else None,
+        )
 
-    def _number(self, key: str) -> float | None:
-        try:
-            value = float(self._last[key])
-        except (KeyError, ValueError):
-            return None
-        return value if math.isfinite(value) else None
-
-    def _pull(self) -> None:
+    def _measure(self, native: av.AudioFrame | None) -> None:
+        for oversampled in self._oversampler.resample(native):
+            self._peak = max(self._peak, float(np.abs(oversampled.to_ndarray()).max()))
+        self._graph.push(native)
         while True:
             try:
                 metadata = self._graph.pull().metadata
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            self._last.update(metadata)
+            self._integrated = float(metadata.get("lavfi.r128.I", self._integrated))

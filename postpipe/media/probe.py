@@ -59,18 +59,21 @@ def _film(container: InputContainer, path: Path) -> VideoStream:
 
 
 def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
-    stream.codec_context.thread_count = 1
+    context = stream.codec_context
+    context.thread_count = 1
     recording = container.format.name.split(",")[0] not in INDEXED
     try:
         for packet in container.demux(stream):
             try:
-                natives = packet.decode()
+                # Draining after each packet gets a picture out of it without decoding the ones shown later.
+                natives = stream.decode(packet) or context.decode(None)
             except av.error.InvalidDataError:
-                if recording:
-                    continue
-                raise
+                if not recording:
+                    raise
+                natives = []
             if natives:
                 return natives[0]
+            context.flush_buffers()
     except av.FFmpegError as error:
         raise blame(path, f"its first picture cannot be decoded ({error.strerror})", AGAIN) from error
     raise blame(path, "there is no picture in it that can be decoded", AGAIN)

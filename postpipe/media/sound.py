@@ -28,6 +28,7 @@ _BLOCK = 8192
 """Samples per block that is given out, at most."""
 _JITTER_SECONDS = Fraction(1, 100)
 """Time stamps that are off by less than this are rounding, not gaps (Matroska counts milliseconds)."""
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _CUSTOMARY = {
     6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
     8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
@@ -85,7 +86,8 @@ class SoundReader:
         if self._stream_index is None:
             return
         with open_take(self._path) as container:
-            stream = container.streams[self._stream_index]
+            known = self._stream_index < len(container.streams)
+            stream = container.streams[self._stream_index] if known else None
             if not isinstance(stream, AudioStream):
                 raise TakeError(self._path, "the file is not the one that was looked at", "run again")
             for other in container.streams:
@@ -178,8 +180,15 @@ def read_sound(
 
 def to_float(native: av.AudioFrame) -> Samples:
     """Return the samples of a decoded frame as float32, shape `(samples, channels)`, full scale ±1, exactly."""
-    data: NDArray[Any] = native.to_ndarray()
-    data = data.T if native.format.is_planar else data.reshape(native.samples, -1)
+    channels = native.layout.nb_channels
+    dtype = np.dtype(_DTYPES[native.format.name.removesuffix("p")])
+    data: NDArray[Any]
+    # Not `to_ndarray`: with 8 planes PyAV looks for a ninth and crashes.
+    if native.format.is_planar:
+        planes = native.planes[:channels]
+        data = np.stack([np.frombuffer(memoryview(plane), dtype, native.samples) for plane in planes], axis=1)
+    else:
+        data = np.frombuffer(memoryview(native.planes[0]), dtype, native.samples * channels).reshape(-1, channels)
     if data.dtype == np.uint8:
         data = (data.astype(np.float32) - 128) / np.float32(128)
     elif data.dtype.kind == "i":

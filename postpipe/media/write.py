@@ -28,7 +28,6 @@ Codec = Literal["h264", "h265", "prores", "dnxhr"]
 REORDER = 2
 """Pictures by which decoding runs ahead of showing: what x264 and x265 need with pyramids of B-frames, the
 deepest that they make. The file stores times relative to the first picture, so more does no harm."""
-_MIN_TIMESCALE = 1000
 
 
 class PictureWriter:
@@ -184,5 +183,5 @@ class PictureWriter:
 
 
 def track_timescale(rate: Fraction) -> int:
-    """Return ticks per second in which every frame time at `rate` is a whole number."""
-    return rate.numerator * -(-_MIN_TIMESCALE // rate.numerator)
+    """Return ticks per second in which every frame time at `rate` is a whole number (24 → 24000)."""
+    return rate.numerator * (1000 if rate.numerator < 1000 else 1)

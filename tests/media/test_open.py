@@ -104,7 +104,7 @@ def test_playlists_open_nothing_else(tmp_path: Path, text: str, suffix: str) -> 
 def test_still_picture(tmp_path: Path) -> None:
     path = tmp_path / "still.mp4"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
-    assert refusal(path).fault == "this is a still picture, not a video"
+    assert refusal(path).fault == "this is a picture file, not a video"
 
 
 def test_zeros(tmp_path: Path) -> None:
@@ -174,6 +174,13 @@ def test_names_are_only_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.chdir(tmp_path)
     for path in (Path(name), tmp_path / name):
         assert probe(path, "").picture.declared_frames == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there may a name be no text")
+def test_name_that_is_no_text(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/take_\xff\xfe.mp4"))
+    make(path, 2)
+    assert probe(path, "").picture.declared_frames == 2
 
 
 def test_url_is_absolute_and_literal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,14 @@ def test_late_sound_stays_late(tmp_path: Path) -> None:
     assert np.array_equal(heard[12_000:16_800], tone)
 
 
+def test_eight_channels_in_eight_planes() -> None:
+    sound = np.repeat(np.arange(1, 9, dtype=np.float32)[None] / 10, 1024, axis=0)
+    native = av.AudioFrame(format="fltp", layout="7.1", samples=1024)
+    for plane, channel in zip(native.planes, sound.T, strict=False):
+        plane.update(channel.tobytes())
+    assert np.array_equal(to_float(native), sound)
+
+
 def test_gaps_are_filled_and_overlaps_cut(tmp_path: Path) -> None:
     tone = sine(4_096)
     path = tmp_path / "a.mkv"

@@ -149,7 +149,7 @@ def test_what_fits_already_is_left_alone() -> None:
         ((64, 48), Fraction(1), (slice(0, 72), slice(16, 112))),  # 4:3 in 16:9: bars left and right
         ((96, 24), Fraction(1), (slice(20, 52), slice(0, 128))),  # 4:1: bars above and below
         ((64, 72), Fraction(2), (slice(0, 72), slice(0, 128))),  # wide pixels: exactly 16:9
-        ((36, 64), Fraction(1), (slice(0, 72), slice(42, 84))),  # portrait
+        ((36, 64), Fraction(1), (slice(0, 72), slice(42, 83))),  # portrait, 40.5 pixels wide
     ],
 )
 def test_bars_are_black_and_the_picture_keeps_its_shape(
