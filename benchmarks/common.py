@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -85,20 +86,17 @@ def workplace() -> Iterator[Path]:
         yield Path(folder)
 
 
-def footage(path: Path, seconds: int, *, width: int = 1920, height: int = 1080, sound: bool = False) -> Path:
+def footage(path: Path, seconds: int, *, width: int = 1920, height: int = 1080) -> Path:
     """Write H.264 footage at 24 fps: a sample take enlarged, with grain, repeated without encoding again."""
-    unit = path.with_name(f"unit-{width}x{height}.mp4")
-    if not unit.exists():
-        _write_unit(unit, width, height)
-    with av.open(str(unit)) as container:
-        frames = container.streams.video[0].frames
-    rate = Fraction(24)
-    repeats = -(-seconds * rate // frames)
-    join([unit] * int(repeats), None, path, rate=rate)
+    length = min(seconds, 2)  # of what is encoded
+    with tempfile.TemporaryDirectory() as folder:
+        unit = Path(folder) / "unit.mp4"
+        _write_unit(unit, width, height, 24 * length)
+        join([unit] * (seconds // length), None, path, rate=Fraction(24))
     return path
 
 
-def _write_unit(path: Path, width: int, height: int) -> None:
+def _write_unit(path: Path, width: int, height: int, frames: int) -> None:
     takes = sorted((ROOT / "sample_media").glob("scene01_take01*"))
     random = np.random.default_rng(1)
     grain = random.normal(0, 2.0, (height + 64, width + 64))
@@ -116,7 +114,7 @@ def _write_unit(path: Path, width: int, height: int) -> None:
             threads=2,
         ) as writer,
     ):
-        for index, native in enumerate(source.decode(video=0)):
+        for index, native in enumerate(itertools.islice(source.decode(video=0), frames)):
             large = native.reformat(width, height, "yuv420p").to_ndarray()
             planes = [large[:height], *large[height:].reshape(2, height // 2, width // 2)]
             x, y = random.integers(0, 64, 2)
@@ -129,8 +127,10 @@ def _write_unit(path: Path, width: int, height: int) -> None:
 def machine() -> dict[str, Any]:
     """Return what the figures were made on."""
     name = platform.processor() or platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8") if Path("/proc/cpuinfo").exists() else open(os.devnull) as file:
-        name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        lines = listing.read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
     return {"processor": name, "cores": os.cpu_count(), "python": platform.python_version(), "av": av.__version__}
 
 

@@ -10,7 +10,7 @@ from postpipe.delivery import ClipFile, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
-from postpipe.engine.events import Event, Listener
+from postpipe.engine.events import Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
 from postpipe.engine.run import Run
@@ -53,7 +53,7 @@ def run(
     files = find_takes(folder)
     the_plan = _plan(_layers(folder, config, settings), only, deliver=True)
     with Outputs(target) as outputs, Store(Path(store) if store else target / HIDDEN / "store") as the_store:
-        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=_compiling(listener))
+        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener)
         return run_.execute()
 
 
@@ -69,7 +69,7 @@ def inspect(
     paths = [take for path in map(Path, files) for take in (find_takes(path) if path.is_dir() else [path])]
     the_plan = _plan(_layers(None, None, settings), None, deliver=False)
     with opened(Path(store) if store else None) as the_store:
-        return Run(paths, the_plan, the_store, None, jobs=jobs, listener=_compiling(listener)).execute()
+        return Run(paths, the_plan, the_store, None, jobs=jobs, listener=listener).execute()
 
 
 def plan(
@@ -105,11 +105,3 @@ def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool)
     if deliver:
         wanted += [ClipFile, JoinedSequence]
     return planning.plan(stages, wanted, only)
-
-
-def _compiling(listener: Listener) -> Listener:
-    """Tell the listener, before anything else, which kernels are being compiled (the first run only)."""
-    return listener
-
-
-__all__ = ["CONFIG_NAME", "Event", "inspect", "plan", "run"]

@@ -71,7 +71,8 @@ def test_arrows_point_one_way(room: str, path: Path) -> None:
 def test_kernels_import_numpy_and_numba_alone() -> None:
     code = "import sys, postpipe_kernels.specs; print(*sorted(m for m in sys.modules if '.' not in m))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not {"cv2", "av", "scipy", "postpipe", "librosa", "skimage"} & set(done.stdout.split())
+    # (numba itself loads scipy)
+    assert not {"cv2", "av", "postpipe", "librosa", "skimage"} & set(done.stdout.split())
 
 
 def test_help_imports_nothing_heavy() -> None:

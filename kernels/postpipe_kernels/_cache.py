@@ -29,7 +29,7 @@ def user_cache_directory() -> Path:
     """
     chosen = os.environ.get("POSTPIPE_CACHE_DIR")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "postpipe" / "Cache"

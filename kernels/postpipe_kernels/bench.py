@@ -95,10 +95,8 @@ def _compare(spec: KernelSpec, dtype: str, peer: str, height: int, width: int) -
     for _ in range(1 if slow else PAIRS):
         ours.take()
         theirs.take()
-    ratio = theirs.best / ours.best
-    return Comparison(
-        spec.name, (height, width), dtype, peer, round(ratio, 3), round(ours.best * 1e3, 4), round(theirs.best * 1e3, 4)
-    )
+    figures = (float(f"{value:.4g}") for value in (theirs.best / ours.best, ours.best * 1e3, theirs.best * 1e3))
+    return Comparison(spec.name, (height, width), dtype, peer, *figures)
 
 
 class _Turns:

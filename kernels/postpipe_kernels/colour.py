@@ -32,13 +32,13 @@ KR_KB = {
     "bt470bg": (0.299, 0.114),
     "bt2020nc": (0.2627, 0.0593),
 }
-"""Luma weights of red and blue by matrix, in libav's names. Source: ITU-T H.273 (07/2024), table 4."""
+"""Luma weights of red and blue by matrix, in libav's names. Source: ITU-T H.273, clause 8.3 (MatrixCoefficients)."""
 
 
 def rgb_to_ycbcr(matrix: str) -> NDArray[np.float64]:
     """Return the 3x3 matrix from non-linear R'G'B' (0 to 1) to Y' (0 to 1), Cb, Cr (-0.5 to 0.5).
 
-    Source: ITU-T H.273 (07/2024), equations 38 to 40. Raises `ValueError` for a matrix not in `KR_KB`.
+    Source: ITU-T H.273, clause 8.3. Raises `ValueError` for a matrix not in `KR_KB`.
     """
     if matrix not in KR_KB:
         raise ValueError(f"unknown matrix {matrix!r}; known: {', '.join(KR_KB)}")
@@ -52,7 +52,8 @@ def rgb_to_ycbcr(matrix: str) -> NDArray[np.float64]:
 def code_scale(range_: str, bits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return `(scale, zero)`, both `(3,)`: code values are `scale * (Y', Cb, Cr) + zero`.
 
-    `range_` is "limited" or "full". Source: ITU-T H.273 (07/2024), equations 20 to 22 and 26 to 28.
+    `range_` is "limited" or "full". Source: ITU-T H.273, clause 8.3
+    (VideoFullRangeFlag). Raises `ValueError` for another name.
     """
     unit = float(1 << (bits - 8))
     if range_ == "limited":
@@ -145,19 +146,26 @@ def convert_luma(
     `levels`, if given, is what to add for each value that a luma sample can have, in place of `row[0] * Y`.
     """
     luma, blue, red = planes
-    target = packed_target(out)
-    top = _f32((1 << out_bits) - 1)
     if levels is None and row[1] == 0.0 and row[2] == 0.0:
-        source = (*samples(packed(luma)), *luma.shape)
-        _affine_plane(*source, _f32(row[0]), _f32(constant), *samples(target, writable=True), top)
-    else:
-        table = np.empty(0, _f32) if levels is None else levels
-        mixture = np.array([row[1], row[2], constant], _f32)
-        chroma = (*samples(packed(blue)), *samples(packed(red)), *blue.shape, mixture)
-        gains = _f32(row[0]), _f32(row[0] / (1 << 8 * luma.itemsize))
-        odd_factor = np.int32(1 << 8 * out.itemsize)
-        source = (*_with_pairs(packed(luma)), *luma.shape, *gains, table)
-        _mixed_luma(*source, *chroma, *_with_pairs(target, writable=True), odd_factor, top)
+        _convert_plane(luma, row[0], constant, out, out_bits)
+        return
+    target = packed_target(out)
+    table = np.empty(0, _f32) if levels is None else levels
+    mixture = np.array([row[1], row[2], constant], _f32)
+    chroma = (*samples(packed(blue)), *samples(packed(red)), *blue.shape, mixture)
+    gains = _f32(row[0]), _f32(row[0] / (1 << 8 * luma.itemsize))
+    odd_factor, top = np.int32(1 << 8 * out.itemsize), _f32((1 << out_bits) - 1)
+    source = (*_with_pairs(packed(luma)), *luma.shape, *gains, table)
+    _mixed_luma(*source, *chroma, *_with_pairs(target, writable=True), odd_factor, top)
+    if target is not out:
+        out[...] = target
+
+
+def _convert_plane(plane: Plane, gain: float, constant: float, out: Plane, out_bits: int) -> None:
+    """Write `gain * sample + constant` to `out`."""
+    target = packed_target(out)
+    source = (*samples(packed(plane)), *plane.shape)
+    _affine_plane(*source, _f32(gain), _f32(constant), *samples(target, writable=True), _f32((1 << out_bits) - 1))
     if target is not out:
         out[...] = target
 
@@ -177,6 +185,10 @@ def convert_chroma(
     out_bits: int,
 ) -> None:
     """Write `matrix @ (Cb, Cr) + offset` to `out`; see `convert_ycbcr`, which checks what this takes."""
+    if matrix[0, 1] == 0.0 and matrix[1, 0] == 0.0:
+        for i in range(2):
+            _convert_plane(chroma[i], matrix[i, i], offset[i], out[i], out_bits)
+        return
     blue, red = (samples(packed(plane)) for plane in chroma)
     targets = [packed_target(plane) for plane in out]
     new_blue, new_red = (samples(target, writable=True) for target in targets)

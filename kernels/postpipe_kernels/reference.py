@@ -48,11 +48,10 @@ def sharpness(luma: Plane, bits: int, step: int = 24) -> float:
     if height < 3 or width < 3:
         return 0.0
     step = min(step, height - 2)
-    levels = luma.astype(np.float64) / ((1 << bits) - 1)
-    laplacian = -4.0 * levels[1:-1, 1:-1]
-    laplacian += levels[:-2, 1:-1] + levels[2:, 1:-1] + levels[1:-1, :-2] + levels[1:-1, 2:]
-    first = (step + 1) // 2
-    return float(np.mean(laplacian[first - 1 :: step] ** 2))
+    rows = np.arange((step + 1) // 2, height - 1, step)
+    above, here, below = (luma[rows + shift].astype(np.float64) / ((1 << bits) - 1) for shift in (-1, 0, 1))
+    laplacian = above[:, 1:-1] + below[:, 1:-1] + here[:, :-2] + here[:, 2:] - 4.0 * here[:, 1:-1]
+    return float(np.mean(laplacian**2))
 
 
 def apply_curve(luma: Plane, curve: NDArray[Any], out: Plane) -> None:

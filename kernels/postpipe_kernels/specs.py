@@ -174,6 +174,11 @@ SPECS: tuple[KernelSpec, ...] = (
         0, "code values", {"numpy": reference.apply_point},
     ),
     KernelSpec(
+        "convert_matrix_depth", "YCbCr 4:2:0 from BT.601 to BT.709, between 8 and 10 bits",
+        colour.convert_ycbcr, reference.convert_ycbcr, _point(False, ("smpte170m", "limited"), deeper=True), ("out",),
+        1, "code values", {"numpy": reference.convert_ycbcr},
+    ),
+    KernelSpec(
         "point_curve", "point operation: luma curve alone",
         point.apply_point, reference.apply_point, _point(True, None), ("out",),
         1, "code values", {"numpy": reference.apply_point},

@@ -8,8 +8,11 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
+
+from postpipe_kernels._jit import on_compile
 
 from postpipe.delivery import OutputFile, Selection, TimeMap
 from postpipe.engine import pack, passes
@@ -63,7 +66,7 @@ class Run:
         Raises `DeliveryError` when nothing can be delivered and `Cancelled` on Ctrl-C; finished work stays
         in the store either way.
         """
-        with _disk_errors(self.outputs.root if self.outputs else self.store.root):
+        with _disk_errors(self.outputs.root if self.outputs else self.store.root), on_compile(self._compiling):
             self._look_at(self._read_clips())
             if not self.board.clips and self.outputs is not None:
                 raise DeliveryError("\n".join(["no take could be used:", *self._reasons()]))
@@ -196,6 +199,9 @@ class Run:
         with self._telling:  # events come from several threads
             self._listener(event)
 
+    def _compiling(self, kernel: str) -> None:
+        self._tell(Event("compile", name=kernel, message=f"compiling the kernel {kernel.strip('_')} (first run only)"))
+
     def _check(self) -> None:
         if self._stop.is_set():
             raise Cancelled
@@ -222,7 +228,10 @@ class Run:
         workers = max(1, min(self.jobs, len(items)))
         threads = max(1, -(-self.cores // workers))
         pool = ThreadPoolExecutor(workers, thread_name_prefix="postpipe")
-        pending: dict[Future[ResultT], ItemT] = {pool.submit(work, item, threads): item for item in items}
+        # Each in a copy of this context, so that compiling a kernel is told from any thread.
+        pending: dict[Future[ResultT], ItemT] = {
+            pool.submit(copy_context().run, work, item, threads): item for item in items
+        }
         try:
             while pending:
                 done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)

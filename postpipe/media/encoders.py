@@ -14,6 +14,7 @@ from av.audio.format import AudioFormat
 from av.video.codeccontext import VideoCodecContext
 
 from postpipe.media.colourspec import MATRICES, RANGES
+from postpipe.media.heap import settled
 from postpipe.model import PIXEL_FORMATS, ColourSpec, PixelFormat
 
 
@@ -66,23 +67,30 @@ def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapp
     """Return the encoder's options: the defaults of `codec`, `options` over them, and what is not negotiable.
 
     Not negotiable is what joining and identical bytes need: closed groups of pictures, one IDR picture at the
-    start, headers once, a fixed number of threads.
+    start, headers once, a fixed number of threads, and memory that holds the same in every process.
     """
+    same_memory = settled()
     merged = {**PICTURE_CODECS[codec].defaults, **options}
     if options.keys() & {"qp", "b"}:
         merged.pop("crf", None)  # a constant quality would win over either
     if codec == "h264":
-        merged["forced-idr"] = "1"
-        merged["a53cc"] = "0"
+        merged["x264-params"] = _with(merged.get("x264-params"), "open-gop=0:repeat-headers=0")
+        if not same_memory:
+            merged["mbtree"] = "0"  # see `heap`; costs bits, and still leaves a rare run that differs
+        merged["a53cc"] = "0"  # captions of a source are not those of the film
     elif codec == "h265":
         # info=0: the info text names the processor's features, which differ between machines.
         fixed = f"log-level=none:info=0:open-gop=0:repeat-headers=0:pools={threads}:frame-threads=1"
-        merged["x265-params"] = ":".join(filter(None, (merged.get("x265-params"), fixed)))
+        merged["x265-params"] = _with(merged.get("x265-params"), fixed)
     elif codec == "prores":
         merged.setdefault("profile", _PRORES_PROFILES[layout.name])
     else:
         merged.setdefault("profile", _DNXHR_PROFILES[layout.name])
     return merged
+
+
+def _with(params: str | None, fixed: str) -> str:
+    return f"{params}:{fixed}" if params else fixed
 
 
 @cache

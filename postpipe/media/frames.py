@@ -128,9 +128,7 @@ def convert_native(
     RGB goes in as full range and comes out with that matrix and range. libswscale's own guess (BT.601)
     is never used.
     """
-    if native.format.is_rgb or native.format.has_palette:
-        native.color_range = RANGES["full"]
-    else:
+    if not (native.format.is_rgb or native.format.has_palette):
         native.colorspace = MATRICES[colour.matrix]
         native.color_range = RANGES[colour.range]
     return reformatter.reformat(

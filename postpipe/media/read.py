@@ -171,10 +171,7 @@ class PictureReader:
             return
         fault: av.FFmpegError | None = None
         for packet in self._container.demux(stream):
-            flush = packet.dts is None and packet.pts is None and not packet.size
-            if not packet.size and not flush:
-                continue  # "nothing new" in AVI; an empty packet would end the decoding
-            if fault is not None and not flush:
+            if fault is not None and packet.size:  # an empty packet ends the decoding
                 raise fault
             try:
                 natives = stream.decode(packet)

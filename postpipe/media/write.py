@@ -148,7 +148,7 @@ class PictureWriter:
         context.thread_count = threads
         # PyAV's own setting makes x264 cut every picture into slices.
         context.thread_type = ThreadType.AUTO
-        context.flags |= Flags.bitexact | Flags.closed_gop
+        context.flags |= Flags.bitexact
         tag(context, self._colour)
         if choice.fourcc:
             context.codec_tag = choice.fourcc

@@ -225,7 +225,7 @@ class BoundFit:
         y = _axis(target_height, source_height, self.scale_y, self.top, shifts[2], shifts[3], sited=False)
         scale = 1 << (target_format.bits - 8)
         background = 128 * scale if plane else (16 * scale if self.limited else 0)
-        return _PlanePlan(x, y, background)
+        return _PlanePlan(x, y, background, source_format.bits)
 
 
 @dataclass(frozen=True)
@@ -269,6 +269,7 @@ class _PlanePlan:
     x: _Axis
     y: _Axis
     background: int
+    bits: int
 
     def draw(self, source: Plane, target: Plane) -> None:
         """Resample `source` into its place in `target`; fill the rest."""
@@ -277,7 +278,7 @@ class _PlanePlan:
         target[rows.stop :] = self.background
         target[rows, : columns.start] = self.background
         target[rows, columns.stop :] = self.background
-        resize.resample_plane(source, target[rows, columns], self.x.taps, self.y.taps)
+        resize.resample_plane(source, target[rows, columns], self.x.taps, self.y.taps, self.bits)
 
 
 @dataclass(frozen=True)
@@ -316,8 +317,11 @@ class Fit(Filter):
 
 
 def _even(value: Fraction) -> Fraction:
-    """Return the even number nearest below: bars begin on a chroma sample, unscaled pictures stay unscaled."""
-    return Fraction(value // 2 * 2)
+    """Return the even number next to `value` on the way to 0: bars and crops begin on a chroma sample.
+
+    Towards 0, so that a crop never uncovers the far edge.
+    """
+    return Fraction(int(value / 2) * 2)
 
 
 def _layout_like(layout: PixelFormat) -> PixelFormat:

@@ -134,7 +134,7 @@ def test_a_filter_cannot_wait_for_its_own_render() -> None:
             return None
 
     Late.bind.__annotations__["after"] = Rendered[Brightness]
-    with pytest.raises(SettingsError, match="late needs Brightness, known only after the render|a circle"):
+    with pytest.raises(SettingsError, match=r"late needs Brightness, known only after the render|a circle"):
         plan([*[toy for toy in toys() if not isinstance(toy, Lift)], Late()], [RenderedClip])
 
 

@@ -39,6 +39,8 @@ def test_options_of_the_user_win_over_defaults() -> None:
 
 
 def test_what_joining_needs_is_not_negotiable() -> None:
+    params = encoder_options("h264", LAYOUT, 1, {"x264-params": "open-gop=1"})["x264-params"]
+    assert params.index("open-gop=0") > params.index("open-gop=1")
     params = encoder_options("h265", LAYOUT, 3, {"x265-params": "open-gop=1:aq-mode=2"})["x265-params"]
     assert params.startswith("open-gop=1:aq-mode=2:")
     assert params.index("open-gop=0") > params.index("open-gop=1")

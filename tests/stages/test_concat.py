@@ -116,9 +116,7 @@ def test_a_missing_track_is_silence_and_mono_is_on_both_sides(tmp_path: Path) ->
     assert np.sqrt(np.mean(sound[26000:46000] ** 2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.02)
     silent, _ = decode_sound(tmp_path / "out" / "clips" / "scene01.mov")
     assert silent.shape == (24000, 2)
-    assert document["sequence"]["true_peak_dbtp"] == pytest.approx(
-        20 * np.log10(np.abs(sound).max()), abs=0.3
-    )
+    assert document["sequence"]["true_peak_dbtp"] == pytest.approx(20 * np.log10(np.abs(sound).max()), abs=0.3)
 
 
 def test_a_folder_without_any_sound_is_silent(tmp_path: Path) -> None:

@@ -173,9 +173,7 @@ def test_a_crop_shows_no_bars() -> None:
 def test_an_odd_edge_is_cut_off_and_the_rest_untouched(width: int, height: int) -> None:
     random = np.random.default_rng(1)
     pixel_format = PIXEL_FORMATS["yuv420p"]
-    planes = [
-        random.integers(16, 235, pixel_format.plane_size(plane, width, height)[::-1]) for plane in range(3)
-    ]
+    planes = [random.integers(16, 235, pixel_format.plane_size(plane, width, height)[::-1]) for plane in range(3)]
     out = fitted(planes, project(64, 48))
     np.testing.assert_array_equal(out.planes[0], planes[0][:48, :64])
     np.testing.assert_array_equal(out.planes[1], planes[1][:24, :32])

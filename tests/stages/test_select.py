@@ -85,7 +85,9 @@ def test_equals_keep_the_order_of_their_numbers() -> None:
     assert ranked == ["scene01_take1.mp4", "scene01_take9.mp4", "scene01_take10.mp4"]
 
 
-@pytest.mark.parametrize("wanted", [{"scene01": 2}, {"1": 2}, {"scene01": "scene01_take02.mp4"}, {"scene01": "scene01_take02"}])
+@pytest.mark.parametrize(
+    "wanted", [{"scene01": 2}, {"1": 2}, {"scene01": "scene01_take02.mp4"}, {"scene01": "scene01_take02"}]
+)
 def test_a_choice_of_the_user_wins(wanted: dict[str, int | str]) -> None:
     scores = {"scene01_take01.mp4": GOOD, "scene01_take02.mp4": replace(GOOD, black=0.1)}
     ((_, ranked, selected),) = choose(scores, wanted)
