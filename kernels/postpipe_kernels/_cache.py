@@ -1,6 +1,6 @@
 """Where compiled kernels are kept: one directory per digest of everything that decides their code.
 
-numba notices when the file that holds a kernel changes, but not when a helper in another file does. So the
+numba notices when the file that holds a kernel changes, but not when a function it calls in another file does. So the
 directory is named by a digest of all sources of this package, of numba's version and of Python's; code that
 is out of date is then never looked at, and stale directories are removed by count.
 """

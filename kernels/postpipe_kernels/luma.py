@@ -32,6 +32,9 @@ _SAMPLE_STRIDE = 1024 + 272
 """Distances between sub-histograms, in bins of 4 bytes. A store and a load whose addresses agree in their low
 12 bits wait for each other, so that the same bin must lie at different such bits in each sub-histogram."""
 
+_FEW_PIXELS = 1 << 19
+"""Below this, clearing and summing three joint histograms costs more than they save over one."""
+
 
 def tile_edges(length: int) -> list[int]:
     """Return where the tiles of an axis of `length` pixels begin, and `length`: 9 rising pixel positions.
@@ -87,29 +90,33 @@ def measure_luma(
     current, pitch = samples(packed(luma))
     # without a frame before, the plane is compared to itself: the same code, at the price of one frame per shot
     before, before_pitch = (current, pitch) if previous is None else samples(packed(previous))
-    pairs = luma.dtype == np.uint8
-    counters = np.empty(3 * _PAIR_STRIDE if pairs else 4 * _SAMPLE_STRIDE, np.uint32)
-    measure = _measure_by_pairs if pairs else _measure_by_samples
-    difference = measure(
-        current, pitch, before, before_pitch, height, width, counters, histogram, tile_sums, small.reshape(-1)
-    )
+    if luma.dtype == np.uint8:
+        measure, stride = _measure_by_pairs, 0 if luma.size < _FEW_PIXELS else _PAIR_STRIDE
+        counters = np.empty(_PAIR_BINS + 2 * stride, np.uint32)
+    else:
+        measure, stride = _measure_by_samples, _SAMPLE_STRIDE
+        counters = np.empty(4 * stride, np.uint32)
+    source = current, pitch, before, before_pitch, height, width
+    difference = measure(*source, counters, stride, histogram, tile_sums, small.reshape(-1))
     return None if previous is None else int(difference)
 
 
 @kernel
-def _measure_by_pairs(luma, pitch, previous, previous_pitch, height, width, counters, histogram, tile_sums, small):
+def _measure_by_pairs(
+    luma, pitch, previous, previous_pitch, height, width, counters, stride, histogram, tile_sums, small
+):
     # Counting is what this pass costs: one read-modify-write per sample keeps a core's address units busy.
     # So two neighbours are counted at once in a joint histogram (65,536 bins), whose sums over either
     # neighbour give the histogram. Neighbours are alike, so the bins in use stay in the cache. Three joint
     # histograms take turns, at three places of the row: in flat areas the same bin would otherwise be read
-    # back from the store buffer, over and over.
+    # back from the store buffer, over and over. With a stride of 0 all three are one.
     blocks_across = (width + 7) // 8
     blocks_down = (height + 7) // 8
     counters[:] = 0
     histogram[:] = 0
     first = counters[:_PAIR_BINS]
-    second = counters[_PAIR_STRIDE : _PAIR_STRIDE + _PAIR_BINS]
-    third = counters[2 * _PAIR_STRIDE : 2 * _PAIR_STRIDE + _PAIR_BINS]
+    second = counters[stride : stride + _PAIR_BINS]
+    third = counters[2 * stride : 2 * stride + _PAIR_BINS]
     pairs = luma[: luma.size // 2 * 2].view(np.uint16)
     third_of_row = width // 6
     columns = np.zeros(blocks_across * 8, np.uint16)
@@ -140,7 +147,9 @@ def _measure_by_pairs(luma, pitch, previous, previous_pitch, height, width, coun
         start = _at(value * 256)
         count = _u32(0)
         for other in range(_at(256)):
-            both = _u32(first[start + other] + second[start + other] + third[start + other])
+            both = first[start + other]
+            if stride != 0:
+                both = _u32(both + second[start + other] + third[start + other])
             histogram[other] += both
             count = _u32(count + both)
         histogram[value] += count
@@ -148,7 +157,9 @@ def _measure_by_pairs(luma, pitch, previous, previous_pitch, height, width, coun
 
 
 @kernel
-def _measure_by_samples(luma, pitch, previous, previous_pitch, height, width, counters, histogram, tile_sums, small):
+def _measure_by_samples(
+    luma, pitch, previous, previous_pitch, height, width, counters, stride, histogram, tile_sums, small
+):
     # Pairs of 10-bit samples would need a million bins. Four histograms take turns instead; two samples are
     # read at once, and masked, so that a sample out of range cannot write out of bounds.
     blocks_across = (width + 7) // 8
@@ -156,9 +167,9 @@ def _measure_by_samples(luma, pitch, previous, previous_pitch, height, width, co
     counters[:] = 0
     bins = histogram.size
     first = counters[:bins]
-    second = counters[_SAMPLE_STRIDE : _SAMPLE_STRIDE + bins]
-    third = counters[2 * _SAMPLE_STRIDE : 2 * _SAMPLE_STRIDE + bins]
-    fourth = counters[3 * _SAMPLE_STRIDE : 3 * _SAMPLE_STRIDE + bins]
+    second = counters[stride : stride + bins]
+    third = counters[2 * stride : 2 * stride + bins]
+    fourth = counters[3 * stride : 3 * stride + bins]
     mask = _u32(bins - 1)
     upper = _u32(16)
     words = luma[: luma.size // 2 * 2].view(np.uint32)

@@ -199,6 +199,8 @@ class CheckQuality(Task):
         moving = float(np.percentile(track.difference, 75))
         still = track.difference < np.clip(STILL_SHARE * moving, *STILL_CODES)
         still[:1] = False
+        black = track.black_share >= BLACK_SHARE
+        still &= ~black  # black is said once
         longest = max(2, round(Fraction(self.frozen_seconds) * times.rate))
         frozen: list[tuple[int, int]] = []
         duplicate: list[int] = []
@@ -209,7 +211,7 @@ class CheckQuality(Task):
                 duplicate += range(first, last + 1)
         return QualityChecks(
             frames=times.frames,
-            black=tuple(np.flatnonzero(track.black_share >= BLACK_SHARE).tolist()),
+            black=tuple(np.flatnonzero(black).tolist()),
             frozen=tuple(frozen),
             duplicate=tuple(duplicate),
             damaged=times.damaged,

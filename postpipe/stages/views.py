@@ -19,8 +19,8 @@ class LumaMeasures:
 
     `histogram`: uint32, counts per code value, shape `(2**bits,)`. `tile_means`: mean code value in an 8×8
     grid over the frame, float64. `small`: the frame at one eighth, same type as the plane. `histogram` and
-    `small` are valid until the next frame. `difference`: mean absolute difference to the previous frame in code values, `None` for the first.
-    `bits`: bit depth.
+    `small` are valid until the next frame. `difference`: mean absolute difference to the previous frame in
+    code values, `None` for the first. `bits`: bit depth.
     """
 
     histogram: NDArray[np.uint32]

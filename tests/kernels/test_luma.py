@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -70,15 +71,18 @@ def test_samples_out_of_range_stay_in_bounds() -> None:
     assert change == 0
 
 
-@settings(deadline=None, max_examples=20)
-@given(st.data())
-def test_measures_are_those_of_the_twin(data: st.DataObject) -> None:
+@pytest.mark.parametrize("few_pixels", [0, 1 << 30], ids=["counting as in large planes", "as in small ones"])
+@settings(deadline=None, max_examples=10)
+@given(data=st.data())
+def test_measures_are_those_of_the_twin(few_pixels: int, data: st.DataObject) -> None:
     dtype, bits = data.draw(st.sampled_from([(np.uint8, 8), (np.uint16, 10)]))
     shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     planes = hnp.arrays(dtype, shape, elements=st.integers(0, (1 << bits) - 1))
     current, before = data.draw(planes), data.draw(planes)
     out, twin = luma.empty_measures(*shape, bits), luma.empty_measures(*shape, bits)
-    assert luma.measure_luma(current, before, bits, *out) == reference.measure_luma(current, before, bits, *twin)
+    with mock.patch.object(luma, "_FEW_PIXELS", few_pixels):
+        change = luma.measure_luma(current, before, bits, *out)
+    assert change == reference.measure_luma(current, before, bits, *twin)
     for ours, theirs in zip(out, twin, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert out[0].sum() == current.size

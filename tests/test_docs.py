@@ -1,0 +1,97 @@
+"""What the documents say is true: commands, settings, examples, links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from postpipe.cli.main import COMMANDS
+from postpipe.engine.settings import Layer, configure, stage_types
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_main_command_runs_and_chooses_the_best_takes(tmp_path: Path) -> None:
+    import json
+
+    (main, _) = blocks("sh")
+    assert shlex.split(main)[-4:] == ["run", "sample_media", "-o", "out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "postpipe", "run", "sample_media", "-o", str(tmp_path / "out")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "out" / "takes.json").read_text(encoding="utf-8"))
+    truth = json.loads((ROOT / "sample_media" / "truth.json").read_text(encoding="utf-8"))
+    chosen = {take["scene"]: take["file"] for take in document["takes"] if take["selected"]}
+    assert chosen == truth["best"]
+
+
+def test_the_test_command_is_what_ci_runs() -> None:
+    (_, test) = blocks("sh")
+    words = test.replace(" && ", "\n").splitlines()
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert words[0] in ci
+    assert 'pip install -q -e ".[dev]"' in ci
+    assert words[2] == ".venv/bin/pytest"
+    assert ".venv/bin/pytest" in ci
+
+
+def test_the_python_example_runs(tmp_path: Path, takes: Path) -> None:
+    (example,) = blocks("python")
+    script = example.replace('"sample_media"', repr(str(takes))).replace('"out"', repr(str(tmp_path / "out")))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "scene01_take01.mp4 1" in done.stdout
+
+
+def test_the_settings_example_is_valid() -> None:
+    (example,) = blocks("toml")
+    assert configure(stage_types(), [Layer("README", tomllib.loads(example))])
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for command in COMMANDS:
+        assert f"`postpipe {command}" in README
+
+
+def test_the_settings_page_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "postpipe", "stages", "--markdown"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_account_page_names_every_fact(takes: Path) -> None:
+    from postpipe import api
+
+    page = (ROOT / "docs" / "takes-json.md").read_text(encoding="utf-8")
+    (take, *_) = api.inspect([takes / "scene01_take01.mp4"]).takes()
+    for name in (*take, *take["media"], *take["facts"]):
+        assert name in page, name
+    for fact in take["facts"].values():
+        for key in fact:
+            if key not in ("black", "frozen", "duplicate", "damaged", "flicker"):  # the marks, named as a group
+                assert key in page, key
