@@ -200,12 +200,16 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class ClipFile(Artifact):
-    """The finished picture and sound of one selected take, `clips/<stem>.mp4`."""
+    """The finished picture and sound of one selected take, `clips/<stem>.mp4`.
+
+    `warnings` are sentences about places where its sound was missing or damaged, and silence was put in.
+    """
 
     schema: ClassVar[str] = "postpipe.clip-file.1"
     files: tuple[OutputFile, ...]
     frames: int
     sound_samples: int
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -95,3 +95,9 @@ def test_the_account_page_names_every_fact(takes: Path) -> None:
         for key in fact:
             if key not in ("black", "frozen", "duplicate", "damaged", "flicker"):  # the marks, named as a group
                 assert key in page, key
+
+
+def test_the_figures_page_shows_the_committed_results() -> None:
+    from benchmarks.figures import page
+
+    assert page() == (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")

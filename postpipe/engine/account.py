@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postpipe.delivery import FrameTimes, RenderedClip, Selection, TakeName
+from postpipe.delivery import ClipFile, FrameTimes, RenderedClip, Selection, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
@@ -87,6 +87,9 @@ class Account:
         for choice in selection.scenes if selection else ():
             if path in choice.ranked:
                 entry |= {"selected": path == choice.selected, "rank": choice.ranked.index(path) + 1}
+        delivered: ClipFile | None = self.board.get(ClipFile, path)
+        if delivered is not None:
+            entry["warnings"] += delivered.warnings
         rendered: RenderedClip | None = self.board.get(RenderedClip, path)
         if rendered is not None:
             entry["fixes"] = [dataclasses.asdict(fix) for fix in rendered.fixes]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from postpipe_kernels._jit import on_compile
 
-from postpipe.delivery import OutputFile, Selection, TimeMap
+from postpipe.delivery import Encoding, OutputFile, Selection, TimeMap
 from postpipe.engine import pack, passes
 from postpipe.engine.account import Account
 from postpipe.engine.board import Board
@@ -113,7 +113,7 @@ class Run:
 
         for clip in clips:  # in order, whichever is finished first
             self.board.put(clip, clip.path)
-        for clip, result in self._pool(clips, work):
+        for clip, result in self._pool(clips, work, self.jobs):
             if isinstance(result, TakeError):
                 self._drop(clip.path, result)
                 continue
@@ -154,7 +154,9 @@ class Run:
                 clip, self.board, self.plan, self.store, threads=threads, on_frame=self._on_frame("render", clip)
             )
 
-        for path, result in self._pool(chosen, work):
+        # An encoder has threads and a look-ahead of its own: side by side only where there are cores for it.
+        encoding: Encoding = self.board.get(Encoding)
+        for path, result in self._pool(chosen, work, max(1, self.jobs // encoding.threads)):
             if isinstance(result, TakeError):
                 self._drop(path, result)
                 continue
@@ -218,14 +220,14 @@ class Run:
         return on_frame
 
     def _pool(
-        self, items: Sequence[ItemT], work: Callable[[ItemT, int], ResultT]
+        self, items: Sequence[ItemT], work: Callable[[ItemT, int], ResultT], jobs: int
     ) -> Iterator[tuple[ItemT, ResultT | TakeError]]:
         """Yield each item with its result, or the `TakeError` that it ended with, as they are finished.
 
         Clips run side by side; the cores that are left over go to the decoders. Ctrl-C stops all of them at
         their next frame.
         """
-        workers = max(1, min(self.jobs, len(items)))
+        workers = max(1, min(jobs, len(items)))
         threads = max(1, -(-self.cores // workers))
         pool = ThreadPoolExecutor(workers, thread_name_prefix="postpipe")
         # Each in a copy of this context, so that compiling a kernel is told from any thread.
@@ -264,6 +266,7 @@ def _disk_errors(place: Path) -> Iterator[None]:
         faults = {
             errno.ENOSPC: "the disk is full; free some space",
             errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.EFBIG: "a file would get larger than this disk or account allows; name another place with -o",
             errno.EROFS: "the disk is read-only; name another place with -o",
             errno.EACCES: "permission denied; name another place with -o",
             errno.EPERM: "permission denied; name another place with -o",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +15,6 @@ from av.audio.format import AudioFormat
 from av.video.codeccontext import VideoCodecContext
 
 from postpipe.media.colourspec import MATRICES, RANGES
-from postpipe.media.heap import settled
 from postpipe.model import PIXEL_FORMATS, ColourSpec, PixelFormat
 
 
@@ -67,16 +67,16 @@ def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapp
     """Return the encoder's options: the defaults of `codec`, `options` over them, and what is not negotiable.
 
     Not negotiable is what joining and identical bytes need: closed groups of pictures, one IDR picture at the
-    start, headers once, a fixed number of threads, and memory that holds the same in every process.
+    start, headers once, a fixed number of threads, and code paths that always compute the same.
     """
-    same_memory = settled()
     merged = {**PICTURE_CODECS[codec].defaults, **options}
     if options.keys() & {"qp", "b"}:
         merged.pop("crf", None)  # a constant quality would win over either
     if codec == "h264":
-        merged["x264-params"] = _with(merged.get("x264-params"), "open-gop=0:repeat-headers=0")
-        if not same_memory:
-            merged["mbtree"] = "0"  # see `heap`; costs bits, and still leaves a rare run that differs
+        # x264's own look-ahead of 40 frames holds some 300 MB at 1080p; presets down to `fast` do with less.
+        merged["x264-params"] = _with("rc-lookahead=20", merged.get("x264-params", ""))
+        fixed = "open-gop=0:repeat-headers=0" + (":asm=AVX2" if _has_avx512() else "")
+        merged["x264-params"] = _with(merged.get("x264-params"), fixed)
         merged["a53cc"] = "0"  # captions of a source are not those of the film
     elif codec == "h265":
         # info=0: the info text names the processor's features, which differ between machines.
@@ -87,6 +87,19 @@ def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapp
     else:
         merged.setdefault("profile", _DNXHR_PROFILES[layout.name])
     return merged
+
+
+@cache
+def _has_avx512() -> bool:
+    """Return whether x264 would use AVX-512, which it must not.
+
+    Its AVX-512 code for macroblock trees reads memory that was never written: equal frames then give other
+    bytes, depending on what the process did before (seen with x264 core 165 in PyAV's wheels). Its code for
+    SSSE3, AVX and AVX2 gives one and the same bytes, as fast.
+    """
+    known: Any = np.show_config(mode="dicts")
+    extensions = known["SIMD Extensions"]
+    return not {"X86_V4", "AVX512_SKX"}.isdisjoint([*extensions["baseline"], *extensions["found"]])
 
 
 def _with(params: str | None, fixed: str) -> str:

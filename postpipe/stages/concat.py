@@ -21,7 +21,7 @@ from postpipe.delivery import (
 from postpipe.engine.stage import Desk, Each, Task
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
-from postpipe.media.sound import read_sound
+from postpipe.media.sound import SoundReader, read_sound
 from postpipe.model import Clip, SoundBlock
 from postpipe.timing import sample_at_frame
 
@@ -48,9 +48,10 @@ class WriteClips(Task):
         desk.progress(clip.path.name, 0, rendered.frames)
         samples = sample_at_frame(rendered.frames, project.rate, encoding.sound_rate_hz)
         temporary = desk.scratch(f".{encoding.container}")
+        sound = _take_sound(clip, time_map, encoding, samples)
         join(
             [desk.unit(unit.key, encoding.container) for unit in rendered.units],
-            _watched(_take_sound(clip, time_map, encoding, samples), desk),
+            _watched(sound, desk),
             temporary,
             rate=project.rate,
             sound_codec=encoding.sound_codec,
@@ -60,7 +61,7 @@ class WriteClips(Task):
         )
         name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
         digest = desk.publish(temporary, name)
-        return ClipFile((OutputFile(name, digest),), rendered.frames, samples)
+        return ClipFile((OutputFile(name, digest),), rendered.frames, samples, tuple(sound.warnings))
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
@@ -139,18 +140,16 @@ class JoinSequence(Task):
         )
 
 
-def _take_sound(clip: Clip, time_map: TimeMap, encoding: Encoding, samples: int) -> Iterator[SoundBlock]:
-    """Yield exactly `samples` of a take's first sound stream from its first delivered frame on, or silence."""
+def _take_sound(clip: Clip, time_map: TimeMap, encoding: Encoding, samples: int) -> SoundReader:
+    """Return exactly `samples` of a take's first sound stream from its first delivered frame on, or silence."""
     stream = clip.sounds[0].index if clip.sounds else None
-    return iter(
-        read_sound(
-            clip,
-            stream,
-            rate_hz=encoding.sound_rate_hz,
-            channels=encoding.sound_channels,
-            start_seconds=time_map.start_seconds,
-            samples=samples,
-        )
+    return read_sound(
+        clip,
+        stream,
+        rate_hz=encoding.sound_rate_hz,
+        channels=encoding.sound_channels,
+        start_seconds=time_map.start_seconds,
+        samples=samples,
     )
 
 

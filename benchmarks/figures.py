@@ -1,0 +1,96 @@
+"""Write docs/figures.md from the committed results: `python -m benchmarks.figures`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.common import RESULTS, ROOT
+
+HEAD = """# Figures
+
+Made by `python -m benchmarks.figures` from `benchmarks/results/`. Each section names the command that makes its
+figures again. Speed is a ratio of processor time, measured in turns with the peer in one run; the machines differ,
+so compare ratios, not seconds.
+"""
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """Return the results of one benchmark, or `None` where it has not been run."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def look(result: dict[str, Any]) -> Iterator[str]:
+    """The look pass."""
+    short, long = result["seconds_of_footage"]
+    yield f"| marginal CPU of the look pass, {short} s to {long} s of 1080p H.264 | {result['ratio']}× | ≤ 1.15× |"
+
+
+def process(result: dict[str, Any]) -> Iterator[str]:
+    """Whole processes."""
+    start, second = result["start_up"], result["second_run"]
+    yield f"| `run` on a 1 s clip, compiled kernels at hand, CPU | {start['run_on_1_s_clip_cpu_seconds']} s | ≤ 1.5 s |"
+    yield f"| `inspect` on a 1 s clip, CPU | {start['inspect_1_s_clip_cpu_seconds']} s | |"
+    yield f"| the first run ever (kernels are compiled), CPU | {start['first_run_ever_cpu_seconds']} s | |"
+    yield (
+        f"| unchanged second run, CPU of the first's {second['first_run_cpu_seconds']} s "
+        f"| {second['second_run_cpu_seconds']} s ({100 * second['share']:.1f} %) | ≤ 3 %, or start-up |"
+    )
+    help_ = result["help_against_python_c_pass"]["ratio"]
+    yield f"| `postpipe --help` against `python -c pass`, CPU | {help_}× | ≤ 8× |"
+    peaks = result["memory"]["peak_mb"]
+    shown = ", ".join(f"{seconds}: {peak:.0f} MB" for seconds, peak in peaks.items())
+    yield f"| peak memory of `run` on 1080p | {shown} ({result['memory']['ratio']}×) | < 1.10×, < 600 MB |"
+
+
+def resume(result: dict[str, Any]) -> Iterator[str]:
+    """Kills and damage."""
+    faults = "; ".join(result["faults"]) or "none"
+    yield (
+        f"| {result['runs']} runs killed at random moments ({result['killed_before_the_end']} before their end, "
+        f"{result['damaged_store']} with a store file damaged), then run again: faults | {faults} | none |"
+    )
+
+
+def kernels(result: dict[str, Any]) -> Iterator[str]:
+    """Kernels against their peers."""
+    for row in result["kernels"]:
+        yield (
+            f"| {row['name']} | {row['dtype']} {row['shape'][1]}×{row['shape'][0]} | {row['peer']} "
+            f"| {row['ours_ms']:.2f} ms | {row['peer_ms']:.2f} ms | {row['ratio']:.2f}× |"
+        )
+
+
+SECTIONS = (
+    ("look", "The look pass against a bare decode", look),
+    ("process", "Whole processes", process),
+    ("resume", "Kills and damage", resume),
+)
+
+
+def page() -> str:
+    """Return the page."""
+    lines = [HEAD]
+    for name, title, rows in SECTIONS:
+        result = load(name)
+        if result is not None:
+            lines += [f"## {title}", "", f"`{result['command']}`", "", "| | measured | promised |", "|---|---|---|"]
+            lines += [*rows(result), ""]
+    result = load("kernels")
+    if result is not None:
+        lines += ["## Kernels", "", "`postpipe bench kernels --json`, one thread, user CPU; ratio = peer ÷ ours", ""]
+        lines += [
+            "| kernel | planes | peer | ours | peer's | ratio |",
+            "|---|---|---|---|---|---|",
+            *kernels(result),
+            "",
+        ]
+    processors = {r["machine"]["processor"] for name, *_ in SECTIONS if (r := load(name))}
+    lines.append(f"Measured on {' and '.join(sorted(processors))}, 2 cores, shared with other work.")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "figures.md").write_text(page(), encoding="utf-8")
