@@ -57,7 +57,7 @@ def memory(folder: Path, seconds: tuple[int, int]) -> dict[str, Any]:
         takes = folder / f"takes{length}"
         takes.mkdir()
         footage(takes / "scene01_take01.mp4", length)
-            spent = spend([*POSTPIPE, "run", takes, "-o", folder / f"out{length}", *FAST])
+        spent = spend([*POSTPIPE, "run", takes, "-o", folder / f"out{length}", *FAST])
         assert spent.exit_code == 0
         peaks[length] = round(spent.peak_mb, 1)
     short, long = seconds
