@@ -42,14 +42,13 @@ def units(out: Path) -> set[str]:
 def test_a_killed_run_goes_on_where_it_stopped(long_takes: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*COMMAND, long_takes, "-o", whole, *FAST], check=True, capture_output=True)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*COMMAND, long_takes, "-o", killed, *FAST], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    until = time.monotonic() + 60
-    while len(units(killed)) < 2 and time.monotonic() < until and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    ) as process:
+        until = time.monotonic() + 60
+        while len(units(killed)) < 2 and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
     finished = units(killed)
     assert 2 <= len(finished) < 8
     assert delivered(killed) == {}
