@@ -87,13 +87,22 @@ def workplace() -> Iterator[Path]:
 
 
 def footage(path: Path, seconds: int, *, width: int = 1920, height: int = 1080) -> Path:
-    """Write H.264 footage at 24 fps: a sample take enlarged, with grain, repeated without encoding again."""
+    """Write H.264 footage at 24 fps: a sample take enlarged, with grain, repeated without encoding again.
+
+    In a process of its own: what a process is measured at starts with the size of the one that started it.
+    """
+    call = f"from benchmarks.common import write_footage; write_footage({str(path)!r}, {seconds}, {width}, {height})"
+    subprocess.run([sys.executable, "-c", call], check=True, cwd=ROOT)
+    return path
+
+
+def write_footage(path: str, seconds: int, width: int, height: int) -> None:
+    """Write what `footage` describes."""
     length = min(seconds, 2)  # of what is encoded
     with tempfile.TemporaryDirectory() as folder:
         unit = Path(folder) / "unit.mp4"
         _write_unit(unit, width, height, 24 * length)
-        join([unit] * (seconds // length), None, path, rate=Fraction(24))
-    return path
+        join([unit] * (seconds // length), None, Path(path), rate=Fraction(24))
 
 
 def _write_unit(path: Path, width: int, height: int, frames: int) -> None:

@@ -213,6 +213,7 @@ def render(
             if writer is not None:
                 writer.close()
                 keep(number, writer.path)
+                writer = None  # gives its memory back before the next one takes its own
         return watcher.finish(), reader.decoded, encoded
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import tomllib
 import types
@@ -73,6 +74,7 @@ def _words(type_: Any) -> list[str]:
     return [{str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "true|false", Fraction: "RATE"}[type_]]
 
 
+@functools.cache
 def stage_types() -> list[type[Stage]]:
     """Return every stage class that is installed; the built-in ones come in by the same door as plug-ins.
 
