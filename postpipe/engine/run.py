@@ -71,12 +71,12 @@ class Run:
             if not self.board.clips and self.outputs is not None:
                 raise DeliveryError("\n".join(["no take could be used:", *self._reasons()]))
             while not self._deliver():  # a take that fails in the render makes room for the next best
-                if not self.board.clips and self.outputs is not None:
-                    raise DeliveryError("\n".join(["no take could be rendered:", *self._reasons()]))
-        account = Account(self.files, self.board, self.skipped, self.counts)
-        if self.outputs is not None:
-            self.counts.delivered = account.sequence_frames
-            self.outputs.finish(account.document())
+                if not self.board.clips:
+                    raise DeliveryError("\n".join(["no take could be delivered:", *self._reasons()]))
+            account = Account(self.files, self.board, self.skipped, self.counts)
+            if self.outputs is not None:
+                self.counts.delivered = account.sequence_frames
+                self.outputs.finish(account.document())
         self._tell(Event("done"))
         return account
 
@@ -130,6 +130,8 @@ class Run:
         before = len(self.skipped)
         for step in self.plan.before:
             self._step(step, desk)
+            if self.plan.renders and not self.board.clips:
+                return False
         if self.plan.renders:
             self._render()
         if len(self.skipped) != before:

@@ -12,6 +12,7 @@ import pytest
 
 from postpipe import api
 from postpipe.delivery import ProjectFormat
+from postpipe.errors import DeliveryError
 from postpipe.media.frames import allocate, allocate_like
 from postpipe.model import PIXEL_FORMATS, ColourSpec, Frame
 from postpipe.stages.conform import DELIVERY_COLOUR, BoundFit, Fit
@@ -256,3 +257,12 @@ def test_hdr_is_refused_in_words(tmp_path: Path) -> None:
     assert account.counts.delivered == 5
     (looked_at,) = api.inspect([takes / "scene02.mp4"]).takes()
     assert looked_at["skipped"] is None
+
+
+def test_a_folder_of_hdr_alone_is_refused_in_words(tmp_path: Path) -> None:
+    tags = {"colorspace": 9, "color_primaries": 9, "color_trc": 16, "color_range": 1}
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    make_clip(takes / "scene01.mp4", frames=5, pixel_format="yuv420p10le", tags=tags)
+    with pytest.raises(DeliveryError, match="is HDR"):
+        api.run(takes, tmp_path / "out", settings=LOSSLESS)
