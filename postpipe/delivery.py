@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe.model import Artifact, ColourSpec, PixelFormat
-from postpipe.timing import round_half_up
+from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat
+from postpipe.timing import Position, parse_timecode, round_half_up
 
 VideoCodec = Literal["h264", "h265", "prores", "dnxhr"]
 SoundCodec = Literal["aac", "pcm_s16le", "pcm_s24le"]
@@ -47,6 +47,59 @@ class FrameTimes(Artifact):
     def duration_seconds(self) -> Fraction:
         """From the start of the first frame to the end of the last."""
         return (int(self.pts[-1]) - int(self.pts[0]) + self.last_duration) * self.time_base
+
+    def frame_at(self, position: Position, start_timecode: str | None = None) -> int:
+        """Return the frame that is on screen at a place in the clip; `frames` for its end and what lies behind.
+
+        `start_timecode` is the clip's own. Raises `ValueError` for a timecode before it, or of another rate.
+        """
+        if position.frame is not None:
+            return min(position.frame, self.frames)
+        if position.timecode is not None:
+            start = parse_timecode(start_timecode, self.rate) if start_timecode else 0
+            number = parse_timecode(position.timecode, self.rate) - start
+            if number < 0:
+                raise ValueError(f"{position.timecode} lies before the clip, which starts at {start_timecode}")
+            seconds = number / self.rate
+        else:
+            seconds = position.seconds or Fraction(0)
+        if seconds >= self.duration_seconds:
+            return self.frames
+        # in whole ticks, exactly; a place between two ticks shows what the earlier one does
+        ticks = seconds / self.time_base
+        limit = int(self.pts[0]) + ticks.numerator // ticks.denominator
+        return max(0, int(np.searchsorted(self.pts, limit, side="right")) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A run of frames between two changes of the picture, `first` to `last`; every frame is in exactly one shot.
+
+    `entry`: how the shot begins. The frames of a dissolve or fade belong to the shot that they lead to: its first
+    `entry_frames`. `exit_frames`: those of a fade-out at the end of the clip, else 0.
+    """
+
+    first: int
+    last: int
+    entry: Literal["start", "cut", "dissolve", "fade"]
+    entry_frames: int = 0
+    exit_frames: int = 0
+
+
+@dataclass(frozen=True)
+class Shots(Facts):
+    """The shots within a take, in order. Nothing that is followed over time may be followed across their edges."""
+
+    schema: ClassVar[str] = "postpipe.shots.1"
+    name: ClassVar[str] = "shots"
+    shots: tuple[Shot, ...]
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return each shot's first and last frame, and how it begins."""
+        return [
+            {"first": shot.first, "last": shot.last, "entry": shot.entry, "entry_frames": shot.entry_frames}
+            for shot in self.shots
+        ]
 
 
 @dataclass(frozen=True)

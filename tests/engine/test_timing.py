@@ -14,9 +14,12 @@ from postpipe.engine.passes import unit_starts
 from postpipe.stages.clock import measured_rate
 from postpipe.timing import (
     format_rate,
+    format_timecode,
     natural_key,
     nearest_standard_rate,
+    parse_position,
     parse_rate,
+    parse_timecode,
     round_half_up,
     sample_at_frame,
 )
@@ -134,3 +137,45 @@ def test_units_cover_everything_once(frames: int, rate: Fraction, seconds: int) 
 def test_natural_order() -> None:
     names = ["take10.mp4", "Take2.mp4", "take1.mp4", "a.mp4"]
     assert sorted(names, key=natural_key) == ["a.mp4", "take1.mp4", "Take2.mp4", "take10.mp4"]
+
+
+NTSC30, NTSC60 = Fraction(30000, 1001), Fraction(60000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "frame"),
+    [
+        ("00:00:00:00", Fraction(24), 0),
+        ("00:00:59;29", NTSC30, 1799),
+        ("00:01:00;02", NTSC30, 1800),
+        ("00:10:00;00", NTSC30, 17982),
+        ("01:00:00;00", NTSC30, 107892),
+        ("00:01:00;04", NTSC60, 3600),
+        ("01:00:00:00", NTSC30, 108000),
+    ],
+)
+def test_timecode_is_that_of_st_12(text: str, rate: Fraction, frame: int) -> None:
+    assert parse_timecode(text, rate) == frame
+    assert format_timecode(frame, rate, drop=";" in text) == text
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), NTSC30, NTSC60, Fraction(120)])
+@given(frame=st.integers(0, 2_073_599), drop=st.booleans())
+def test_timecode_goes_there_and_back(rate: Fraction, frame: int, drop: bool) -> None:
+    assert parse_timecode(format_timecode(frame, rate, drop=drop), rate) == frame
+
+
+@pytest.mark.parametrize("text", ["", "1:2:3", "00:00:00:24", "00:00:60:00", "00:01:00;00", "-1", "1.5x", "ff"])
+def test_what_is_no_place_is_refused_in_words(text: str) -> None:
+    times = FrameTimes(Fraction(1, 24), np.arange(2400), 1, Fraction(24), False, ())
+    with pytest.raises(ValueError, match=r"no place|timecode|below|drop"):
+        times.frame_at(parse_position(text))
+
+
+def test_a_place_is_the_frame_on_screen_there() -> None:
+    times = FrameTimes(Fraction(1, 1000), np.array([100, 140, 180, 300]), 40, Fraction(25), True, ())
+    for place, frame in ((0, 0), ("0.039", 0), ("0.04", 1), ("0.199s", 2), (0.2, 3), ("0.24", 4), ("3f", 3), ("9f", 4)):
+        assert times.frame_at(parse_position(place)) == frame
+    assert times.frame_at(parse_position("01:00:00:03"), "01:00:00:00") == 2
+    with pytest.raises(ValueError, match="before the clip"):
+        times.frame_at(parse_position("00:59:59:24"), "01:00:00:00")
