@@ -103,15 +103,14 @@ class Shots(Facts):
 
 
 @dataclass(frozen=True)
-class TimeMap(Artifact):
-    """Which source frame is shown as each delivered frame of a clip; sound, stills and markers read only it.
+class Cadence(Artifact):
+    """Which source frame is shown as each frame of a whole take at the project's rate.
 
     `source`: int64, shape `(delivered frames,)`, never decreasing, indices of source frames. `rate`:
-    delivered frames per second. `start_seconds`: the container time at which delivered frame 0 starts;
-    sound is taken from there.
+    delivered frames per second. `start_seconds`: the container time at which delivered frame 0 starts.
     """
 
-    schema: ClassVar[str] = "postpipe.time-map.1"
+    schema: ClassVar[str] = "postpipe.cadence.1"
     rate: Fraction
     source: NDArray[np.int64]
     start_seconds: Fraction
@@ -122,15 +121,15 @@ class TimeMap(Artifact):
         return len(self.source)
 
     @property
-    def duration_seconds(self) -> Fraction:
-        """Exact length of the delivered picture."""
-        return self.frames / self.rate
+    def plain(self) -> bool:
+        """Whether every source frame is shown once, in order."""
+        return bool(np.array_equal(self.source, np.arange(len(self.source))))
 
     @classmethod
-    def regular(cls, times: FrameTimes, rate: Fraction) -> TimeMap:
+    def of(cls, times: FrameTimes, rate: Fraction) -> Cadence:
         """Map a whole clip to an even rate: each delivered frame shows what is on screen at its middle.
 
-        For a clip that already has that rate this is the identity; a slower one repeats frames, a faster
+        For a clip that already has that rate every frame is shown once; a slower one repeats frames, a faster
         one drops some, and a variable one is sampled where it stands.
         """
         frames = max(1, round_half_up(times.duration_seconds * rate))
@@ -141,6 +140,50 @@ class TimeMap(Artifact):
         limits = [int(end) * tick.denominator // (2 * tick.numerator) + start for end in ends]
         source = np.searchsorted(times.pts, np.array(limits, np.int64), side="right") - 1
         return cls(rate=rate, source=source.astype(np.int64), start_seconds=times.seconds(0))
+
+    def frame_of(self, source: int) -> int:
+        """Return the first delivered frame that shows source frame `source` or a later one."""
+        return int(np.searchsorted(self.source, source, side="left"))
+
+
+@dataclass(frozen=True)
+class TimeMap(Artifact):
+    """Which frames of a take are delivered, and what each shows; sound, stills and markers read only it.
+
+    Delivered frames are counted from the start of the whole take (see `Cadence`), so that a trim moves no
+    number. `first` to `end` (exclusive) are seen; `head` and `tail` more at either side are rendered as handles.
+    """
+
+    schema: ClassVar[str] = "postpipe.time-map.2"
+    cadence: Cadence
+    first: int
+    end: int
+    head: int = 0
+    tail: int = 0
+
+    @property
+    def rate(self) -> Fraction:
+        """Delivered frames per second."""
+        return self.cadence.rate
+
+    @property
+    def source(self) -> NDArray[np.int64]:
+        """The source frame that each delivered frame of the whole take shows."""
+        return self.cadence.source
+
+    @property
+    def frames(self) -> int:
+        """Number of frames that are seen."""
+        return self.end - self.first
+
+    @property
+    def rendered(self) -> range:
+        """The frames that are rendered: those seen, and the handles."""
+        return range(self.first - self.head, self.end + self.tail)
+
+    def seconds(self, frame: int) -> Fraction:
+        """Return the container time at which a delivered frame starts; sound is taken from there."""
+        return self.cadence.start_seconds + frame / self.rate
 
 
 @dataclass(frozen=True)
@@ -170,15 +213,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class Selection(Artifact):
-    """The scenes in the order in which they are joined."""
+    """The scenes, each with its takes; `Edit` says in which order they are joined."""
 
     schema: ClassVar[str] = "postpipe.selection.1"
     scenes: tuple[Choice, ...]
 
     @property
     def selected(self) -> tuple[Path, ...]:
-        """The delivered takes in order."""
+        """The delivered takes, in the natural order of their scenes."""
         return tuple(choice.selected for choice in self.scenes)
+
+    def scene(self, label: str) -> str | None:
+        """Return the scene that a key of the settings means, by its name or its number alone, or `None`."""
+        names = [label, f"scene{int(label):02d}"] if label.isdecimal() else [label]
+        return next((choice.scene for choice in self.scenes if choice.scene in names), None)
 
 
 @dataclass(frozen=True)
@@ -223,24 +271,41 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A rendered stretch of one clip in the store: `key` names it, `frames` delivered frames long."""
+    """A rendered stretch of one clip in the store: `key` names it; delivered frames `first` to `end` (exclusive)."""
 
     key: str
-    frames: int
-
-
-@dataclass(frozen=True)
-class RenderedClip(Artifact):
-    """A take as it was rendered: its units in order and what became of each fix."""
-
-    schema: ClassVar[str] = "postpipe.rendered-clip.1"
-    units: tuple[Unit, ...]
-    fixes: tuple[Fix, ...]
+    first: int
+    end: int
 
     @property
     def frames(self) -> int:
         """Number of delivered frames."""
-        return sum(unit.frames for unit in self.units)
+        return self.end - self.first
+
+
+@dataclass(frozen=True)
+class RenderedClip(Artifact):
+    """A take as it was rendered: its units in order and what became of each fix.
+
+    `ends`: the frames that it shares with its neighbours, finished but not yet encoded for delivery (lossless).
+    """
+
+    schema: ClassVar[str] = "postpipe.rendered-clip.2"
+    units: tuple[Unit, ...]
+    fixes: tuple[Fix, ...]
+    ends: tuple[Unit, ...] = ()
+
+    def between(self, first: int, end: int) -> tuple[Unit, ...]:
+        """Return the units that make up delivered frames `first` to `end` (exclusive)."""
+        return tuple(unit for unit in self.units if first <= unit.first and unit.end <= end)
+
+
+@dataclass(frozen=True)
+class RenderedBlends(Artifact):
+    """The transitions as they were rendered: one unit for each of `Edit.blends`."""
+
+    schema: ClassVar[str] = "postpipe.rendered-blends.1"
+    units: tuple[Unit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +318,7 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class ClipFile(Artifact):
-    """The finished picture and sound of one selected take, `clips/<stem>.mp4`.
+    """The finished picture and sound of one selected take, `clips/<stem>.mp4`, with its handles.
 
     `warnings` are sentences about places where its sound was missing or damaged, and silence was put in.
     """
@@ -267,7 +332,10 @@ class ClipFile(Artifact):
 
 @dataclass(frozen=True)
 class Sequence(Artifact):
-    """The joined sequence. `loudness_lufs` and `true_peak_dbtp` are `None` where there is only silence."""
+    """The joined sequence; `files` is empty where each scene is delivered on its own.
+
+    `loudness_lufs` and `true_peak_dbtp` are `None` where there is only silence.
+    """
 
     schema: ClassVar[str] = "postpipe.sequence.1"
     files: tuple[OutputFile, ...]

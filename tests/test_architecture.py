@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "errors"}
+NOUNS = {"model", "timing", "delivery", "edit", "errors"}
 
 ALLOWED = {
     "errors": set(),
     "model": set(),
     "timing": set(),
     "delivery": {"model", "timing"},
+    "edit": {"model"},
     "media": NOUNS,
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "engine.stage", "postpipe_kernels"},

@@ -30,6 +30,13 @@ def apply_curve(luma: Any, curve: NDArray[Any], out: Any) -> None:
     cv2.LUT(luma, table, dst=out)
 
 
+def blend_planes(under: Any, over: Any, weight: float, out: NDArray[Any]) -> None:
+    """`cv2.addWeighted`."""
+    import cv2
+
+    cv2.addWeighted(under, 1 - weight, over, weight, 0, dst=out)
+
+
 def convert_ycbcr(
     planes: Planes, bits: int, matrix: NDArray[Any], offset: NDArray[Any], out: Planes, out_bits: int
 ) -> None:

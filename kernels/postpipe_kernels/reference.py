@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postpipe_kernels._planes import Plane
+from postpipe_kernels.blend import ONE
 from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
 from postpipe_kernels.resize import Taps
@@ -52,6 +53,12 @@ def sharpness(luma: Plane, bits: int, step: int = 24) -> float:
     above, here, below = (luma[rows + shift].astype(np.float64) / ((1 << bits) - 1) for shift in (-1, 0, 1))
     laplacian = above[:, 1:-1] + below[:, 1:-1] + here[:, :-2] + here[:, 2:] - 4.0 * here[:, 1:-1]
     return float(np.mean(laplacian**2))
+
+
+def blend_planes(under: Plane, over: Plane, weight: float, out: Plane) -> None:
+    """Lay two planes over each other; see `blend.blend_planes`."""
+    share = round(weight * ONE)
+    out[...] = (under.astype(np.int64) * (ONE - share) + over.astype(np.int64) * share + ONE // 2) // ONE
 
 
 def apply_curve(luma: Plane, curve: NDArray[Any], out: Plane) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels import colour, luma, peers, point, reference, resize, tone
+from postpipe_kernels import blend, colour, luma, peers, point, reference, resize, tone
 
 Layout = Callable[[NDArray[Any]], NDArray[Any]]
 """Gives a plane of the same samples that lies in memory in some way."""
@@ -107,6 +107,11 @@ def _curve(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any
     return {"luma": layout(plane), "curve": _gamma(dtype).astype(dtype), "out": layout(np.zeros_like(plane))}
 
 
+def _blend(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    planes = [layout(picture(height, width, dtype, seed)) for seed in (0, 1)]
+    return {"under": planes[0], "over": planes[1], "weight": 0.3, "out": layout(np.zeros((height, width), dtype))}
+
+
 def _point(with_curve: bool, from_: tuple[str, str] | None, deeper: bool = False) -> Example:
     """Make examples for point operations: to bt709, limited, from a matrix and range; or without a matrix."""
 
@@ -157,6 +162,11 @@ SPECS: tuple[KernelSpec, ...] = (
         "apply_curve", "tone curve by table",
         tone.apply_curve, reference.apply_curve, _curve, ("out",),
         0, "code values", {"opencv": peers.apply_curve, "numpy": reference.apply_curve},
+    ),
+    KernelSpec(
+        "blend_planes", "two planes laid over each other: a dissolve",
+        blend.blend_planes, reference.blend_planes, _blend, ("out",),
+        0, "code values", {"opencv": peers.blend_planes, "numpy": reference.blend_planes},
     ),
     KernelSpec(
         "convert_matrix", "YCbCr 4:2:0 from BT.601 to BT.709",

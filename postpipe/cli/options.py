@@ -51,17 +51,23 @@ def stage_layer(options: dict[str, Any]) -> Layer:
             continue
         section = values.setdefault(parameter.section, {})
         if parameter.is_table:
-            section.update(_pair(parameter, text) for text in given)
+            for text in given:
+                _enter(section, parameter, text)
         else:
             section[parameter.key] = given
     return Layer("command line", values, text=True)
 
 
-def _pair(parameter: Parameter, text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator:
+def _enter(section: dict[str, Any], parameter: Parameter, text: str) -> None:
+    """Put `SCENE=VALUE` or `SCENE.KEY=VALUE` into a section; a scene's name may hold any character but `=`."""
+    name, separator, value = text.partition("=")
+    scene, dot, key = name.rpartition(".") if parameter.fields else (name, "", "")
+    if not separator or (parameter.fields and not dot):
         raise click.UsageError(f"{parameter.flag} {text!r}: expected {parameter.metavar}")
-    return key, value
+    if dot:
+        section.setdefault(scene, {})[key] = value
+    else:
+        section[scene] = value
 
 
 def _destination(parameter: Parameter) -> str:

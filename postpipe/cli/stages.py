@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from postpipe.engine.settings import Parameter
     from postpipe.engine.stage import Stage
 
 
@@ -47,7 +48,13 @@ def _page(types: list[type[Stage]]) -> Iterator[str]:
             section = parameter.section
             yield from ("", f"## [{section}]", "", "| key | option | values | default | |", "|---|---|---|---|---|")
         key = "*scene*" if parameter.is_table else f"`{parameter.key}`"
-        values = parameter.metavar.replace("|", " \\| ")
-        default = "" if parameter.default in (None, {}) else f"`{parameter.default}`"
-        help_ = parameter.help.replace("|", "\\|")
-        yield f"| {key} | `{parameter.flag}` | {values} | {default} | {help_} |"
+        yield _row(key, f"`{parameter.flag}`", parameter)
+        for name, field in parameter.fields.items():
+            yield _row(f"*scene*`.{name}`", "", field)
+
+
+def _row(key: str, option: str, parameter: Parameter) -> str:
+    values = parameter.metavar.replace("|", " \\| ")
+    default = "" if parameter.default in (None, {}, ()) else f"`{parameter.default}`"
+    help_ = parameter.help.replace("|", "\\|")
+    return f"| {key} | {option} | {values} | {default} | {help_} |"

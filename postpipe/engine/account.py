@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postpipe.delivery import ClipFile, FrameTimes, RenderedClip, Selection, TakeName
+from postpipe.delivery import Cadence, ClipFile, FrameTimes, RenderedClip, Selection, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
 from postpipe.model import Clip, Facts
@@ -47,7 +48,7 @@ class Account:
 
     def _sequence(self) -> dict[str, Any] | None:
         sequence: JoinedSequence | None = self.board.get(JoinedSequence)
-        if sequence is None:
+        if sequence is None or not sequence.files:
             return None
         return {
             "file": sequence.files[0].path,
@@ -57,7 +58,31 @@ class Account:
             "audio_samples": sequence.audio_samples,
             "loudness_lufs": sequence.loudness_lufs,
             "true_peak_dbtp": sequence.true_peak_dbtp,
+            "events": self._events(),
         }
+
+    def _events(self) -> list[dict[str, Any]]:
+        """Return what stands where in the film, in frames of the film and of the source."""
+        edit: Edit = self.board.get(Edit)
+        events = []
+        for event, start in zip(edit.events, starts(edit.events), strict=False):
+            cadence: Cadence = self.board.get(Cadence, event.path)
+            events.append(
+                {
+                    "file": event.path.name,
+                    "scene": event.scene,
+                    "start_frame": start,
+                    "frames": event.frames,
+                    "source_in": int(cadence.source[event.first]),
+                    "source_out": int(cadence.source[event.end - 1]) + 1,
+                    "head_frames": event.head,
+                    "tail_frames": event.tail,
+                    "dissolve_in_frames": event.dissolve_in,
+                    "fade_in_frames": event.fade_in,
+                    "fade_out_frames": event.fade_out,
+                }
+            )
+        return events
 
     def _take(self, path: Path) -> dict[str, Any]:
         entry: dict[str, Any] = {

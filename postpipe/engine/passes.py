@@ -13,6 +13,7 @@ from typing import Any
 from postpipe_kernels import point
 
 from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
+from postpipe.edit import Blend
 from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Sound, View
 from postpipe.errors import TakeError
 from postpipe.media.frames import allocate_like
@@ -22,6 +23,8 @@ from postpipe.media.write import PictureWriter
 from postpipe.model import PIXEL_FORMATS, Artifact, Clip, Frame, PixelFormat
 
 Bound = PointOp | FrameFilter
+LOSSLESS = {"qp": "0", "preset": "ultrafast"}
+"""Options of x264 for pieces that are read again: decoded, they are what was written."""
 OnFrame = Callable[[int], None]
 """Called with the number of frames done so far; it may raise `Cancelled`."""
 
@@ -115,12 +118,21 @@ def _listen(
 # Render
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Delivered frames `start` to `end` (exclusive) of a take, as one file.
+
+    `lossless`: finished frames that wait to be laid over another take's; all else is encoded for delivery.
+    """
+
+    start: int
+    end: int
+    lossless: bool = False
+
+
 @dataclass(frozen=True)
 class Job:
-    """One clip to render: what its frames go through, and how they are encoded.
-
-    `start` of `units`: the delivered frames at which a new unit begins; the last entry is the end.
-    """
+    """One clip to render: what its frames go through, how they are encoded, and the pieces they are cut into."""
 
     clip: Clip
     times: FrameTimes
@@ -128,7 +140,7 @@ class Job:
     chain: tuple[Bound, ...]
     target: ProjectFormat
     encoding: Encoding
-    units: tuple[int, ...]
+    pieces: tuple[Piece, ...]
 
 
 def unit_starts(frames: int, rate: Fraction, unit_seconds: Fraction) -> tuple[int, ...]:
@@ -140,9 +152,29 @@ def unit_starts(frames: int, rate: Fraction, unit_seconds: Fraction) -> tuple[in
     return (*starts, frames)
 
 
+def cut_into_pieces(time_map: TimeMap, path: Path, unit_seconds: Fraction, blends: Iterable[Blend]) -> list[Piece]:
+    """Return the pieces of a take: units for delivery, and the ends that it shares with its neighbours.
+
+    Units begin where those of the whole take do, so that another trim renders only what it touches, and
+    wherever the film goes from one take's own frames to those of a transition, or to a handle.
+    """
+    ends = [
+        Piece(first, first + blend.frames, lossless=True)
+        for blend in blends
+        for of, first in filter(None, (blend.outgoing, blend.incoming))
+        if of == path
+    ]
+    rendered = time_map.rendered
+    edges = {*unit_starts(time_map.cadence.frames, time_map.rate, unit_seconds), time_map.first, time_map.end}
+    edges |= {edge for end in ends for edge in (end.start, end.end)} | {rendered.start, rendered.stop}
+    inside = sorted(edge for edge in edges if rendered.start <= edge <= rendered.stop)
+    return [*(Piece(start, end) for start, end in itertools.pairwise(inside)), *ends]
+
+
 def delivered_clip(job: Job) -> Clip:
     """Return the clip as analysers of the delivered picture see it."""
     target = job.target
+    frames = len(job.time_map.rendered)
     picture = replace(
         job.clip.picture,
         width=target.width,
@@ -158,10 +190,19 @@ def delivered_clip(job: Job) -> Clip:
         time_base=1 / target.rate,
         interlaced=False,
         alpha=False,
-        declared_frames=job.time_map.frames,
-        declared_seconds=job.time_map.duration_seconds,
+        declared_frames=frames,
+        declared_seconds=frames / target.rate,
     )
     return replace(job.clip, picture=picture)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a render gave: the facts of the delivered picture, and the frames that it took."""
+
+    facts: list[Artifact]
+    decoded: int
+    encoded: int
 
 
 def render(
@@ -173,69 +214,82 @@ def render(
     watch: Sequence[Analyser[Any, Any]],
     threads: int,
     on_frame: OnFrame,
-) -> tuple[list[Artifact], int, int]:
-    """Render the units of a job that are not there yet; return `watch`'s facts, frames decoded and encoded.
+) -> Rendered:
+    """Render the pieces of a job that are not there yet.
 
-    `have(n)` says whether unit `n` is finished, `keep(n, file)` takes a finished one. Where the picture is
-    watched every frame is rendered again, but finished units are not encoded again.
+    `have(n)` says whether piece `n` is finished, `keep(n, file)` takes a finished one. Where the picture is
+    watched every frame is rendered again, but finished pieces are not encoded again.
     """
-    missing = [number for number in range(len(job.units) - 1) if not have(number)]
-    first = 0 if watch or not missing else job.units[missing[0]]
+    missing = {number: piece for number, piece in enumerate(job.pieces) if not have(number)}
     watcher = Watcher(watch, delivered_clip(job))
-    encoded = 0
-    with PictureReader(job.clip, threads=threads) as reader:
-        frames = delivered_frames(job, reader, first)
-        for number, (start, end) in enumerate(itertools.pairwise(job.units)):
-            if end <= first:
-                continue
-            if number not in missing and not watch and number > missing[-1]:
-                break
-            writer = _writer(job, scratch()) if number in missing else None
+    decoded = encoded = 0
+    for run in [job.time_map.rendered] if watch else _runs(missing.values()):
+        with PictureReader(job.clip, threads=threads) as reader:
+            frames = delivered_frames(job, reader, run)
+            writers: dict[int, PictureWriter] = {}
             try:
-                for position in range(start, end):
+                for position in run:
                     frame = next(frames, None)
                     if frame is None:
                         raise TakeError(
                             job.clip.path,
-                            f"only {position} of {job.units[-1]} frames came in the render pass",
+                            f"only {position} of {run.stop} frames came in the render pass",
                             "check that the file is not being changed while postpipe runs",
                         )
                     if watch:
                         watcher.step(frame)
-                    if writer is not None:
+                    for number, piece in missing.items():
+                        if piece.start == position:
+                            writers[number] = open_writer(job.target, job.encoding, scratch(), lossless=piece.lossless)
+                    for number, writer in writers.items():
                         writer.write(frame)
-                        encoded += 1
-                    on_frame(position + 1)
+                        encoded += not job.pieces[number].lossless
+                    on_frame(position + 1 - job.time_map.rendered.start)
+                    for number in [n for n in writers if job.pieces[n].end == position + 1]:
+                        writer = writers.pop(number)  # gives its memory back before the next one takes its own
+                        writer.close()
+                        keep(number, writer.path)
+                        del writer
             except BaseException:
-                if writer is not None:
+                for writer in writers.values():
                     writer.abort()
                 raise
-            if writer is not None:
-                writer.close()
-                keep(number, writer.path)
-                writer = None  # gives its memory back before the next one takes its own
-        return watcher.finish(), reader.decoded, encoded
+            decoded += reader.decoded
+    return Rendered(watcher.finish(), decoded, encoded)
 
 
-def _writer(job: Job, path: Path) -> PictureWriter:
+def _runs(pieces: Iterable[Piece]) -> list[range]:
+    """Return the stretches that the pieces cover, without those between them."""
+    found: list[range] = []
+    for piece in sorted(pieces, key=lambda piece: piece.start):
+        if found and piece.start <= found[-1].stop:
+            found[-1] = range(found[-1].start, max(found[-1].stop, piece.end))
+        else:
+            found.append(range(piece.start, piece.end))
+    return found
+
+
+def open_writer(target: ProjectFormat, encoding: Encoding, path: Path, *, lossless: bool = False) -> PictureWriter:
+    """Return a writer for a piece, in the delivery's own encoding or without loss."""
     return PictureWriter(
         path,
-        width=job.target.width,
-        height=job.target.height,
-        rate=job.target.rate,
-        pixel_format=job.target.pixel_format,
-        colour=job.target.colour,
-        codec=job.encoding.video_codec,
-        options=job.encoding.options,
-        threads=job.encoding.threads,
+        width=target.width,
+        height=target.height,
+        rate=target.rate,
+        pixel_format=target.pixel_format,
+        colour=target.colour,
+        codec="h264" if lossless else encoding.video_codec,
+        options=LOSSLESS if lossless else encoding.options,
+        threads=encoding.threads,
     )
 
 
-def delivered_frames(job: Job, reader: PictureReader, first: int = 0) -> Iterator[Frame]:
-    """Yield the finished frames of a job from delivered frame `first` on, through its chain of filters."""
+def delivered_frames(job: Job, reader: PictureReader, run: range) -> Iterator[Frame]:
+    """Yield the finished frames of a job with the numbers in `run`, through its chain of filters."""
     margin = max((bound.margin_frames for bound in job.chain if isinstance(bound, FrameFilter)), default=0)
-    source_first = max(0, int(job.time_map.source[max(0, first - margin)]) - margin)
-    source_last = min(job.times.frames - 1, int(job.time_map.source[-1]) + margin)
+    source = job.time_map.source
+    source_first = max(0, int(source[max(0, run.start - margin)]) - margin)
+    source_last = min(job.times.frames - 1, int(source[min(len(source), run.stop + margin) - 1]) + margin)
     start = None if source_first == 0 else job.times.seconds(source_first)
     frames: Iterator[Frame] = reader.frames(start_pts_seconds=start, first_index=source_first)
     frames = itertools.islice(frames, source_last - source_first + 1)
@@ -245,7 +299,10 @@ def delivered_frames(job: Job, reader: PictureReader, first: int = 0) -> Iterato
         else:
             for bound in group:
                 frames = bound.apply(frames, allocate_like)  # type: ignore[union-attr]
-    return (frame for frame in frames if frame.index >= first)
+    for frame in frames:
+        if frame.index in run:
+            frame.pts_seconds = frame.index / job.target.rate
+            yield frame
 
 
 def _point_pass(frames: Iterator[Frame], operations: tuple[PointOp, ...]) -> Iterator[Frame]:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from postpipe.delivery import RenderedClip
+from postpipe.delivery import RenderedBlends, RenderedClip
 from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Stage, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Artifact, Clip
 
 Kind = type[Artifact]
+RENDER_MAKES = (RenderedClip, RenderedBlends)
+"""What the render pass itself gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,9 @@ class _Planner:
         rendered = (rendered and self.is_fact(kind)) or need.rendered
         if kind in (Clip, Desk):
             return False
-        if kind is RenderedClip or rendered:
+        if kind in RENDER_MAKES or rendered:
             self.resolve_render(by)
-        if kind is RenderedClip:
+        if kind in RENDER_MAKES:
             return True
         maker = self.makers.get(kind)
         if maker is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,26 @@ from typing import Any
 
 import msgspec
 
-from postpipe.delivery import Encoding, Fix, FrameTimes, ProjectFormat, RenderedClip, TimeMap, Unit
+from postpipe.delivery import (
+    Encoding,
+    Fix,
+    FrameTimes,
+    ProjectFormat,
+    RenderedBlends,
+    RenderedClip,
+    TimeMap,
+    Unit,
+)
+from postpipe.edit import Edit
 from postpipe.engine import pack, passes
+from postpipe.engine.blending import render_blend
 from postpipe.engine.board import Board
 from postpipe.engine.plan import Plan, Step, needs, produced
 from postpipe.engine.stage import Filter, FixFilter
 from postpipe.engine.store import Store, code_digest
 from postpipe.model import Artifact, Clip
+
+LOSSLESS_CONTAINER = "mp4"
 
 
 @dataclass
@@ -43,16 +55,21 @@ class Outcome:
 
 
 class _Attempt:
-    """One render of a take with a given chain of filters, under a key that names all that goes into it."""
+    """One render of a take with a given chain of filters, under keys that name all that goes into it."""
 
     def __init__(self, job: passes.Job, plan: Plan, store: Store) -> None:
         self.job = job
         self._store = store
-        self._container = job.encoding.container
         key = pack.digest(code_digest(), "render", job.clip.digest, *_job_parts(job))
-        bounds = itertools.pairwise(job.units)
-        self.units = tuple(Unit(pack.digest(key, start, end), end - start) for start, end in bounds)
-        self._watch = {analyser: pack.digest(key, analyser.id, analyser.version, analyser) for analyser in plan.watch}
+        self._units = tuple(
+            Unit(pack.digest(key, piece.start, piece.end, "lossless" if piece.lossless else ""), piece.start, piece.end)
+            for piece in job.pieces
+        )
+        shown = job.time_map.rendered
+        self._watch = {
+            analyser: pack.digest(key, shown.start, shown.stop, analyser.id, analyser.version, analyser)
+            for analyser in plan.watch
+        }
         found = [store.get(produced(analyser), key) for analyser, key in self._watch.items()]
         self.facts = [fact for fact in found if fact is not None]
 
@@ -63,37 +80,49 @@ class _Attempt:
 
     @property
     def complete(self) -> bool:
-        """Whether all units are in the store."""
-        return all(self.have(number) for number in range(len(self.units)))
+        """Whether all pieces are in the store."""
+        return all(self.have(number) for number in range(len(self._units)))
 
     def have(self, number: int) -> bool:
-        """Whether a unit is in the store."""
-        return self._store.unit(self.units[number].key, self._container) is not None
+        """Whether a piece is in the store."""
+        return self._store.unit(self._units[number].key, self._container(number)) is not None
 
-    def render(self, threads: int, on_frame: Callable[[int], None]) -> tuple[int, int]:
-        """Render what is missing; return the frames decoded and encoded."""
-        facts, decoded, encoded = passes.render(
+    def render(self, threads: int, on_frame: Callable[[int], None]) -> passes.Rendered:
+        """Render what is missing."""
+        done = passes.render(
             self.job,
             have=self.have,
-            scratch=lambda: self._store.scratch(f".{self._container}"),
+            scratch=lambda: self._store.scratch(f".{self.job.encoding.container}"),
             keep=self._keep,
             watch=[] if self.measured else list(self._watch),
             threads=threads,
             on_frame=on_frame,
         )
         if not self.measured:
-            self.facts = facts
-            for key, fact in zip(self._watch.values(), facts, strict=True):
+            self.facts = done.facts
+            for key, fact in zip(self._watch.values(), done.facts, strict=True):
                 self._store.put(key, fact)
-        return decoded, encoded
+        return done
 
-    def _keep(self, number: int, file: Path) -> None:
-        self._store.put_unit(self.units[number].key, file)
+    def rendered(self, fixes: tuple[Fix, ...]) -> RenderedClip:
+        """Return what the deliveries are made of."""
+        named = list(zip(self.job.pieces, self._units, strict=True))
+        return RenderedClip(
+            units=tuple(unit for piece, unit in named if not piece.lossless),
+            fixes=fixes,
+            ends=tuple(unit for piece, unit in named if piece.lossless),
+        )
 
     def discard(self) -> None:
-        """Give back the disk space of units that will not be delivered."""
-        for unit in self.units:
-            self._store.discard_unit(unit.key, self._container)
+        """Give back the disk space of pieces that will not be delivered."""
+        for number, unit in enumerate(self._units):
+            self._store.discard_unit(unit.key, self._container(number))
+
+    def _container(self, number: int) -> str:
+        return LOSSLESS_CONTAINER if self.job.pieces[number].lossless else self.job.encoding.container
+
+    def _keep(self, number: int, file: Path) -> None:
+        self._store.put_unit(self._units[number].key, file, self._container(number))
 
 
 def render_take(
@@ -114,14 +143,14 @@ def render_take(
         fixes = _judge(clip, board, plan, bound, attempt.facts) if attempt.measured else None
         wanted = fixes is None or all(fix.kept for fix in fixes)
         if wanted and not (attempt.measured and attempt.complete):
-            now_decoded, now_encoded = attempt.render(threads, on_frame)
-            decoded += now_decoded
-            encoded += now_encoded
-            rerendered += now_encoded if rolled_back else 0
+            done = attempt.render(threads, on_frame)
+            decoded += done.decoded
+            encoded += done.encoded
+            rerendered += done.encoded if rolled_back else 0
             fixes = _judge(clip, board, plan, bound, attempt.facts)
         rejected = [fix for fix in fixes or () if not fix.kept]
         if not rejected:
-            rendered = RenderedClip(units=attempt.units, fixes=(*rolled_back, *(fixes or ())))
+            rendered = attempt.rendered((*rolled_back, *(fixes or ())))
             return Outcome(rendered, tuple(attempt.facts), decoded, encoded, rerendered)
         attempt.discard()
         rolled_back += rejected
@@ -141,28 +170,56 @@ def _bind(clip: Clip, board: Board, plan: Plan) -> list[tuple[Filter, passes.Bou
 
 def _job(clip: Clip, board: Board, chain: list[passes.Bound]) -> passes.Job:
     time_map: TimeMap = board.get(TimeMap, clip.path)
-    target: ProjectFormat = board.get(ProjectFormat)
+    edit: Edit = board.get(Edit)
     encoding: Encoding = board.get(Encoding)
     return passes.Job(
         clip=clip,
         times=board.get(FrameTimes, clip.path),
         time_map=time_map,
         chain=tuple(chain),
-        target=target,
+        target=board.get(ProjectFormat),
         encoding=encoding,
-        units=passes.unit_starts(time_map.frames, time_map.rate, encoding.unit_seconds),
+        pieces=tuple(passes.cut_into_pieces(time_map, clip.path, encoding.unit_seconds, edit.blends)),
     )
 
 
 def _job_parts(job: passes.Job) -> list[object]:
-    """Return everything that the rendered bytes depend on besides the source's content.
+    """Return everything that the bytes of a piece depend on besides the source's content and its place in the take.
 
-    A sound setting is not among them, nor is where the file lies.
+    A sound setting is not among them, nor is where the file lies, nor how the take is trimmed.
     """
     operations = [(type(operation).__qualname__, operation) for operation in job.chain]
     encoding = job.encoding
     picture = (encoding.video_codec, encoding.container, sorted(encoding.options.items()), encoding.threads)
-    return [operations, picture, job.target, job.time_map, list(job.units)]
+    return [operations, picture, job.target, job.time_map.cadence]
+
+
+def render_blends(board: Board, store: Store, check: Callable[[], None]) -> tuple[RenderedBlends, int]:
+    """Return the transitions of the edit, from the store as far as it goes, and the frames encoded for it."""
+    edit: Edit = board.get(Edit)
+    target: ProjectFormat = board.get(ProjectFormat)
+    encoding: Encoding = board.get(Encoding)
+    units, encoded = [], 0
+    for blend in edit.blends:
+        ends = [_end(board, place, blend.frames) for place in (blend.outgoing, blend.incoming)]
+        picture = (encoding.video_codec, encoding.container, sorted(encoding.options.items()), encoding.threads)
+        key = pack.digest(code_digest(), "blend", *(end.key if end else "black" for end in ends), picture, target)
+        units.append(Unit(key, 0, blend.frames))
+        if store.unit(key, encoding.container) is None:
+            file = store.scratch(f".{encoding.container}")
+            files = [store.unit(end.key, LOSSLESS_CONTAINER) if end else None for end in ends]
+            render_blend(files[0], files[1], blend.frames, target, encoding, file, check)
+            store.put_unit(key, file, encoding.container)
+            encoded += blend.frames
+    return RenderedBlends(tuple(units)), encoded
+
+
+def _end(board: Board, place: tuple[Path, int] | None, frames: int) -> Unit | None:
+    if place is None:
+        return None
+    path, first = place
+    rendered: RenderedClip = board.get(RenderedClip, path)
+    return next(unit for unit in rendered.ends if (unit.first, unit.frames) == (first, frames))
 
 
 def _judge(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from postpipe_kernels._jit import on_compile
 
-from postpipe.delivery import Encoding, OutputFile, Selection, TimeMap
+from postpipe.delivery import Encoding, OutputFile, RenderedClip, Selection, TimeMap
 from postpipe.engine import pack, passes
 from postpipe.engine.account import Account
 from postpipe.engine.board import Board
@@ -22,7 +22,7 @@ from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import read_clip
 from postpipe.engine.outputs import Outputs
 from postpipe.engine.plan import Plan, Step, produced
-from postpipe.engine.rendering import FrameCounts, Outcome, render_take
+from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, render_take
 from postpipe.engine.stage import Desk
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
@@ -147,7 +147,7 @@ class Run:
     def _render(self) -> None:
         selection: Selection = self.board.get(Selection)
         chosen = [path for path in selection.selected if path in self.board.clips]
-        total = sum(self.board.get(TimeMap, path).frames for path in chosen)
+        total = sum(len(self.board.get(TimeMap, path).rendered) for path in chosen)
         self._tell(Event("pass", "render", total=total))
 
         def work(path: Path, threads: int) -> Outcome:
@@ -168,6 +168,10 @@ class Run:
             self.board.put(result.rendered, path)
             for artifact in result.facts:
                 self.board.put(artifact, path, rendered=True)
+        if all(self.board.get(RenderedClip, path) for path in chosen):
+            blends, encoded = render_blends(self.board, self.store, self._check)
+            self.counts.encoded += encoded
+            self.board.put(blends)
 
     def _desk(self) -> Desk:
         outputs = self.outputs

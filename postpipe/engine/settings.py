@@ -58,8 +58,34 @@ class Parameter:
     def metavar(self) -> str:
         """What a value looks like, for the command line."""
         if self.is_table:
-            return "SCENE=TAKE"
+            return "SCENE.KEY=VALUE" if self.fields else "SCENE=TAKE"
         return "|".join(_words(self.type))
+
+    @property
+    def fields(self) -> dict[str, Parameter]:
+        """The keys of each entry of a table whose entries are tables, by name; else none."""
+        entry = _entry(self.type) if self.is_table else None
+        if not (isinstance(entry, type) and issubclass(entry, msgspec.Struct)):
+            return {}
+        hints = typing.get_type_hints(entry, include_extras=True)
+        return {
+            field.encode_name: Parameter(
+                self.section, field.encode_name, hints[field.name], field.default, _help(hints[field.name])
+            )
+            for field in msgspec.structs.fields(entry)
+        }
+
+
+def _entry(type_: Any) -> Any:
+    """Return what the entries of a table are: `dict[str, T]` → `T`."""
+    plain = typing.get_args(type_)[0] if typing.get_origin(type_) is typing.Annotated else type_
+    return typing.get_args(plain)[1]
+
+
+def _help(hint: Any) -> str:
+    """Return the description that stands with a type."""
+    meta = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
+    return next((m.description for m in meta if m.description), "")
 
 
 def _words(type_: Any) -> list[str]:
@@ -70,7 +96,10 @@ def _words(type_: Any) -> list[str]:
     if origin is typing.Literal:
         return [str(argument) for argument in arguments]
     if origin in (typing.Union, types.UnionType):
-        return [word for argument in arguments if argument is not type(None) for word in _words(argument)]
+        words = (word for argument in arguments if argument is not type(None) for word in _words(argument))
+        return list(dict.fromkeys(words))
+    if origin is tuple:
+        return [f"{word},…" for word in _words(arguments[0])]
     return [{str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "true|false", Fraction: "RATE"}[type_]]
 
 
@@ -98,12 +127,10 @@ def parameters(types: Iterable[type[Stage]]) -> list[Parameter]:
         hints = typing.get_type_hints(type_, include_extras=True)
         for field in dataclasses.fields(type_):
             hint = hints[field.name]
-            meta = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
-            help_ = next((m.description for m in meta if m.description), "")
             default = field.default_factory() if callable(field.default_factory) else field.default
             found.setdefault(
                 (type_.section, field.name),
-                Parameter(type_.section, field.name, hint, default, help_, type_.open_field == field.name),
+                Parameter(type_.section, field.name, hint, default, _help(hint), type_.open_field == field.name),
             )
     return list(found.values())
 
@@ -131,7 +158,10 @@ def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Sta
                         problems.append(f"{layer.source}: [{section}] has no key {key!r}{_nearest(key, keys)}")
                         continue
                     try:
-                        values[section, key] = read_value(parameter.type, value, text=layer.text)
+                        read = read_value(parameter.type, value, text=layer.text)
+                        if parameter.is_table:
+                            read = _over(values.get((section, key), {}), read, value)
+                        values[section, key] = read
                     except (msgspec.ValidationError, ValueError) as error:
                         problems.append(f"{layer.source}: [{section}] {key} = {value!r}: {error}")
     stages: list[Stage] = []
@@ -153,6 +183,20 @@ def _entries(section: str, table: Mapping[str, Any], known: Iterable[Parameter])
     return table.items() if open_ is None else [(open_, dict(table))]
 
 
+def _over(below: dict[str, Any], table: dict[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table laid over the one of an earlier layer: entry by entry, and key by key where they have keys."""
+    merged = dict(below)
+    for name, entry in table.items():
+        if isinstance(entry, msgspec.Struct) and name in below:
+            given = {
+                f.name: getattr(entry, f.name) for f in msgspec.structs.fields(entry) if f.encode_name in raw[name]
+            }
+            merged[name] = msgspec.structs.replace(below[name], **given)
+        else:
+            merged[name] = entry
+    return merged
+
+
 def read_value(type_: Any, value: Any, *, text: bool = False) -> Any:
     """Return a setting as its parameter's type. Raises `ValueError` or `msgspec.ValidationError`."""
 
@@ -164,6 +208,8 @@ def read_value(type_: Any, value: Any, *, text: bool = False) -> Any:
                 raise ValueError("expected a rate such as 24, 23.976 or 24000/1001") from error
         raise ValueError(f"expected {expected.__name__}")
 
+    if text and isinstance(value, str) and _words(type_)[0].endswith(",…"):
+        value = [part.strip() for part in value.split(",") if part.strip()]
     return msgspec.convert(value, type_, strict=not text, dec_hook=hook)
 
 

@@ -146,9 +146,9 @@ class Store:
         except _FAULTS:
             return None
 
-    def put_unit(self, key: str, file: Path) -> Path:
+    def put_unit(self, key: str, file: Path, container: str) -> Path:
         """Move a finished file (made at a `scratch` path) into the store; return where it is."""
-        path = self._path("units", key, file.suffix)
+        path = self._path("units", key, f".{container}")
         entry = {"digest": content_digest(file)}
         publish(file, path)
         self._write(path.with_suffix(".json"), json.dumps(entry).encode())

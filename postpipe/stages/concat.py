@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,22 +13,24 @@ from postpipe.delivery import (
     Encoding,
     OutputFile,
     ProjectFormat,
+    RenderedBlends,
     RenderedClip,
     Selection,
     Sequence,
     TimeMap,
+    Unit,
 )
+from postpipe.edit import Blend, Edit, Event, stretches
 from postpipe.engine.stage import Desk, Each, Task
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
-from postpipe.media.sound import SoundReader, read_sound
 from postpipe.model import Clip, SoundBlock
-from postpipe.timing import sample_at_frame
+from postpipe.stages.film_sound import FilmSound
 
 
 @dataclass(frozen=True)
 class WriteClips(Task):
-    """Write each finished take to `clips/`."""
+    """Write each finished take to `clips/`: with its handles, or as a film of its own where scenes are not joined."""
 
     id: ClassVar[str] = "clips"
     summary: ClassVar[str] = "writes clips/<take>.mp4"
@@ -39,29 +41,51 @@ class WriteClips(Task):
         clip: Clip,
         rendered: RenderedClip,
         time_map: TimeMap,
+        edit: Edit,
+        blends: RenderedBlends,
         project: ProjectFormat,
         encoding: Encoding,
         selection: Selection,
         desk: Desk,
     ) -> ClipFile:
         """Return the file with picture and sound of one take."""
-        desk.progress(clip.path.name, 0, rendered.frames)
-        samples = sample_at_frame(rendered.frames, project.rate, encoding.sound_rate_hz)
+        event = edit.event(clip.path)
+        if edit.joined or event is None:
+            shown = time_map.rendered
+            units = rendered.between(shown.start, shown.stop)
+            event = Event(clip.path, "", shown.start, shown.stop)
+        else:
+            units = _picture((event,), {clip.path: rendered}, dict(zip(edit.blends, blends.units, strict=True)))
+        frames = sum(unit.frames for unit in units)
+        desk.progress(clip.path.name, 0, frames)
+        sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate)
         temporary = desk.scratch(f".{encoding.container}")
-        sound = _take_sound(clip, time_map, encoding, samples)
         join(
-            [desk.unit(unit.key, encoding.container) for unit in rendered.units],
-            _watched(sound, desk),
+            [desk.unit(unit.key, encoding.container) for unit in units],
+            _watched(sound.blocks(), desk),
             temporary,
             rate=project.rate,
             sound_codec=encoding.sound_codec,
             sound_rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
-            sound_samples=samples,
+            sound_samples=sound.samples,
         )
         name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
         digest = desk.publish(temporary, name)
-        return ClipFile((OutputFile(name, digest),), rendered.frames, samples, tuple(sound.warnings))
+        return ClipFile((OutputFile(name, digest),), frames, sound.samples, tuple(sound.warnings))
+
+
+def _picture(
+    film: Iterable[Event], rendered: Mapping[Path, RenderedClip], blends: Mapping[Blend, Unit]
+) -> tuple[Unit, ...]:
+    """Return the units that a film is made of, in order."""
+    units: list[Unit] = []
+    for piece in stretches(film):
+        if isinstance(piece, Blend):
+            units.append(blends[piece])
+        else:
+            units += rendered[piece.path].between(piece.first, piece.end)
+    return tuple(units)
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
@@ -90,43 +114,35 @@ class JoinSequence(Task):
 
     def run(
         self,
-        selection: Selection,
+        edit: Edit,
         clips: Each[Clip],
         rendered: Each[RenderedClip],
         time_maps: Each[TimeMap],
+        blends: RenderedBlends,
         project: ProjectFormat,
         encoding: Encoding,
         desk: Desk,
     ) -> Sequence:
         """Return the sequence; boundaries of sound are those of the frames, rounded once each."""
-        frames = sum(rendered[path].frames for path in selection.selected)
-        samples = sample_at_frame(frames, project.rate, encoding.sound_rate_hz)
+        if not edit.joined:
+            frames = sum(event.frames for event in edit.events)
+            return Sequence((), frames, project.rate, 0, None, None)
+        (film,) = edit.films
+        units = _picture(film, rendered, dict(zip(edit.blends, blends.units, strict=True)))
+        sound = FilmSound(film, clips, time_maps, encoding, project.rate)
         meter = LoudnessMeter(encoding.sound_rate_hz, encoding.sound_channels)
         name = f"sequence.{encoding.container}"
-        desk.progress(name, 0, frames)
-
-        def sound() -> Iterator[SoundBlock]:
-            position = 0
-            for path in selection.selected:
-                end_frame = position + rendered[path].frames
-                start, end = (
-                    sample_at_frame(frame, project.rate, encoding.sound_rate_hz) for frame in (position, end_frame)
-                )
-                for block in _take_sound(clips[path], time_maps[path], encoding, end - start):
-                    meter.add(block)
-                    yield block
-                position = end_frame
-
+        desk.progress(name, 0, sum(unit.frames for unit in units))
         temporary = desk.scratch(f".{encoding.container}")
         joined = join(
-            [desk.unit(unit.key, encoding.container) for path in selection.selected for unit in rendered[path].units],
-            _watched(sound(), desk),
+            [desk.unit(unit.key, encoding.container) for unit in units],
+            _watched(_metered(sound.blocks(), meter), desk),
             temporary,
             rate=project.rate,
             sound_codec=encoding.sound_codec,
             sound_rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
-            sound_samples=samples,
+            sound_samples=sound.samples,
         )
         loudness = meter.result()
         digest = desk.publish(temporary, name)
@@ -140,17 +156,10 @@ class JoinSequence(Task):
         )
 
 
-def _take_sound(clip: Clip, time_map: TimeMap, encoding: Encoding, samples: int) -> SoundReader:
-    """Return exactly `samples` of a take's first sound stream from its first delivered frame on, or silence."""
-    stream = clip.sounds[0].index if clip.sounds else None
-    return read_sound(
-        clip,
-        stream,
-        rate_hz=encoding.sound_rate_hz,
-        channels=encoding.sound_channels,
-        start_seconds=time_map.start_seconds,
-        samples=samples,
-    )
+def _metered(sound: Iterator[SoundBlock], meter: LoudnessMeter) -> Iterator[SoundBlock]:
+    for block in sound:
+        meter.add(block)
+        yield block
 
 
 def _watched(sound: Iterator[SoundBlock], desk: Desk) -> Iterator[SoundBlock]:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from postpipe_kernels import colour, resize
 
-from postpipe.delivery import Admission, Encoding, FrameTimes, ProjectFormat, Selection, TimeMap
+from postpipe.delivery import Admission, Cadence, Encoding, FrameTimes, ProjectFormat, Selection
 from postpipe.engine.stage import Canvas, Each, Filter, PointParams, Slot, Task
 from postpipe.errors import TakeError
 from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame, PictureStream, PixelFormat, Plane
@@ -98,15 +98,15 @@ def _most(values: Mapping[Path, KeyT], seconds: Mapping[Path, Fraction]) -> KeyT
 
 
 @dataclass(frozen=True)
-class MapTime(Task):
+class SetCadence(Task):
     """Map each take's frames to the project's rate."""
 
-    id: ClassVar[str] = "time_map"
-    summary: ClassVar[str] = "which source frame is shown when"
+    id: ClassVar[str] = "cadence"
+    summary: ClassVar[str] = "which source frame is shown when, at the project's rate"
 
-    def run(self, times: FrameTimes, project: ProjectFormat) -> TimeMap:
+    def run(self, times: FrameTimes, project: ProjectFormat) -> Cadence:
         """Return the map of the whole take."""
-        return TimeMap.regular(times, project.rate)
+        return Cadence.of(times, project.rate)
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,9 @@ class Retime(Filter):
     summary: ClassVar[str] = "repeats or drops frames for an even rate"
     slot: ClassVar[Slot] = Slot.RETIME
 
-    def bind(self, time_map: TimeMap) -> BoundRetime:
-        """Return the filter for one take."""
-        return BoundRetime(time_map.rate, time_map.source)
+    def bind(self, cadence: Cadence) -> BoundRetime | None:
+        """Return the filter for one take, or `None` where each frame is shown once as it is."""
+        return None if cadence.plain else BoundRetime(cadence.rate, cadence.source)
 
 
 @dataclass(frozen=True)
@@ -367,4 +367,4 @@ class MatchCoding(Filter):
         return BoundMatchCoding(matrix, offset, bits_out, target)
 
 
-STAGES = (AdmitTake, SetProject, MapTime, Retime, Fit, MatchCoding)
+STAGES = (AdmitTake, SetProject, SetCadence, Retime, Fit, MatchCoding)

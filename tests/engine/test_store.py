@@ -79,7 +79,7 @@ def test_a_changed_unit_is_a_miss(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         file = store.scratch(".mp4")
         file.write_bytes(b"pictures")
-        kept = store.put_unit(KEY, file)
+        kept = store.put_unit(KEY, file, "mp4")
         assert store.unit(KEY, "mp4") == kept
         assert not file.exists()
         kept.write_bytes(b"picturez")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postpipe.delivery import FrameTimes, TimeMap
+from postpipe.delivery import Cadence, FrameTimes
 from postpipe.engine.passes import unit_starts
 from postpipe.stages.clock import measured_rate
 from postpipe.timing import (
@@ -74,7 +74,7 @@ def times(pts: list[int], time_base: Fraction, last: int) -> FrameTimes:
 def test_a_take_at_the_project_rate_is_mapped_frame_for_frame(rate: Fraction, frames: int, start: int) -> None:
     base = Fraction(1, 90000)
     pts = [start + round_half_up(n / rate / base) for n in range(frames)]
-    the_map = TimeMap.regular(times(pts, base, round(1 / rate / base)), rate)
+    the_map = Cadence.of(times(pts, base, round(1 / rate / base)), rate)
     np.testing.assert_array_equal(the_map.source, np.arange(frames))
     assert the_map.start_seconds == start * base
 
@@ -84,15 +84,15 @@ def test_milliseconds_do_not_confuse_the_map(frames: int) -> None:
     """MKV and WebM round times to milliseconds: 0, 33, 67, 100 …"""
     pts = [round(n * 1000 / float(NTSC)) for n in range(frames)]
     found = times(pts, Fraction(1, 1000), 33)
-    the_map = TimeMap.regular(found, NTSC)
+    the_map = Cadence.of(found, NTSC)
     np.testing.assert_array_equal(the_map.source, np.arange(frames))
 
 
 def test_slow_takes_repeat_and_fast_takes_drop() -> None:
     eight = times([n * 3 for n in range(8)], Fraction(1, 24), 3)
-    np.testing.assert_array_equal(TimeMap.regular(eight, Fraction(24)).source, np.repeat(np.arange(8), 3))
+    np.testing.assert_array_equal(Cadence.of(eight, Fraction(24)).source, np.repeat(np.arange(8), 3))
     thirty = times(list(range(30)), Fraction(1, 30), 1)
-    dropped = TimeMap.regular(thirty, Fraction(15)).source
+    dropped = Cadence.of(thirty, Fraction(15)).source
     assert len(dropped) == 15
     assert np.all(np.diff(dropped) == 2)
 
@@ -104,7 +104,7 @@ def test_slow_takes_repeat_and_fast_takes_drop() -> None:
 def test_a_varying_take_shows_what_is_on_screen_at_each_middle(steps: list[int], rate: Fraction) -> None:
     pts = np.cumsum([0, *steps[:-1]]).tolist()
     found = times(pts, Fraction(1, 1000), steps[-1])
-    the_map = TimeMap.regular(found, rate)
+    the_map = Cadence.of(found, rate)
     assert the_map.frames == max(1, round_half_up(Fraction(sum(steps), 1000) * rate))
     for k, index in enumerate(the_map.source.tolist()):
         middle = (Fraction(k) + Fraction(1, 2)) / rate
