@@ -54,6 +54,12 @@ def resume(result: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def edits(result: dict[str, Any]) -> Iterator[str]:
+    """Random edits."""
+    wrong = ", ".join(result["wrong"]) or "none"
+    yield f"| {result['edits']} random edits (trims, handles, dissolves, fades, order, rates): wrong | {wrong} | none |"
+
+
 def kernels(result: dict[str, Any]) -> Iterator[str]:
     """Kernels against their peers."""
     for row in result["kernels"]:
@@ -67,6 +73,7 @@ SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
     ("resume", "Kills and damage", resume),
+    ("edits", "Edits, to the frame and the sample", edits),
 )
 
 

@@ -60,9 +60,20 @@ def test_the_python_example_runs(tmp_path: Path, takes: Path) -> None:
     assert "scene01_take01.mp4 1" in done.stdout
 
 
-def test_the_settings_example_is_valid() -> None:
-    (example,) = blocks("toml")
+@pytest.mark.parametrize("example", blocks("toml"))
+def test_the_settings_examples_are_valid(example: str) -> None:
     assert configure(stage_types(), [Layer("README", tomllib.loads(example))])
+
+
+def test_the_edit_example_runs(tmp_path: Path) -> None:
+    from postpipe import api
+
+    example = tomllib.loads(next(block for block in blocks("toml") if "[edit." in block))
+    settings = example | {"deliver": {"preset": "ultrafast"}}
+    events = api.run(ROOT / "sample_media", tmp_path / "out", settings=settings).document()["sequence"]["events"]
+    assert [(e["source_in"], e["source_out"], e["dissolve_in_frames"], e["fade_out_frames"]) for e in events] == [
+        (12, 66, 0, 0), (0, 84, 12, 0), (0, 72, 0, 24)
+    ]  # fmt: skip
 
 
 def test_every_command_is_in_the_readme() -> None:
