@@ -258,6 +258,20 @@ class Encoding(Artifact):
     sound_channels: int
 
 
+@dataclass(frozen=True)
+class CopyPlan(Artifact):
+    """Which takes may be copied instead of encoded, by their path.
+
+    `groups`: the frames on which closed groups of pictures begin; `reasons`: why the others are encoded.
+    `parameter_set_id` is left to the encoder, so that copied and encoded pictures can stand in one track.
+    """
+
+    schema: ClassVar[str] = "postpipe.copy-plan.1"
+    groups: dict[str, tuple[int, ...]]
+    reasons: dict[str, str]
+    parameter_set_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """What became of one fix on one take: measured before, measured again after, kept or rolled back."""
@@ -288,12 +302,15 @@ class RenderedClip(Artifact):
     """A take as it was rendered: its units in order and what became of each fix.
 
     `ends`: the frames that it shares with its neighbours, finished but not yet encoded for delivery (lossless).
+    `copied`: how many frames are the source's own packets; `encoded_because`: why not all, where that was asked for.
     """
 
-    schema: ClassVar[str] = "postpipe.rendered-clip.2"
+    schema: ClassVar[str] = "postpipe.rendered-clip.3"
     units: tuple[Unit, ...]
     fixes: tuple[Fix, ...]
     ends: tuple[Unit, ...] = ()
+    copied: int = 0
+    encoded_because: str | None = None
 
     def between(self, first: int, end: int) -> tuple[Unit, ...]:
         """Return the units that make up delivered frames `first` to `end` (exclusive)."""

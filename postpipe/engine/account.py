@@ -96,6 +96,7 @@ class Account:
             "warnings": [],
             "facts": {},
             "fixes": [],
+            "render": None,
         }
         if path in self.skipped:
             return entry | {"skipped": {"reason": self.skipped[path]}}
@@ -118,6 +119,11 @@ class Account:
         rendered: RenderedClip | None = self.board.get(RenderedClip, path)
         if rendered is not None:
             entry["fixes"] = [dataclasses.asdict(fix) for fix in rendered.fixes]
+            entry["render"] = {
+                "copied_frames": rendered.copied,
+                "encoded_frames": sum(unit.frames for unit in rendered.units) - rendered.copied,
+                "encoded_because": rendered.encoded_because,
+            }
         return entry
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from postpipe_kernels import point
 
@@ -16,6 +16,7 @@ from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
 from postpipe.edit import Blend
 from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Sound, View
 from postpipe.errors import TakeError
+from postpipe.media.copying import copy_frames
 from postpipe.media.frames import allocate_like
 from postpipe.media.read import PictureReader
 from postpipe.media.sound import read_sound
@@ -122,12 +123,13 @@ def _listen(
 class Piece:
     """Delivered frames `start` to `end` (exclusive) of a take, as one file.
 
-    `lossless`: finished frames that wait to be laid over another take's; all else is encoded for delivery.
+    Encoded for delivery; or the source's own packets, copied; or lossless, finished frames that wait to be laid
+    over another take's.
     """
 
     start: int
     end: int
-    lossless: bool = False
+    kind: Literal["encoded", "copied", "lossless"] = "encoded"
 
 
 @dataclass(frozen=True)
@@ -152,23 +154,39 @@ def unit_starts(frames: int, rate: Fraction, unit_seconds: Fraction) -> tuple[in
     return (*starts, frames)
 
 
-def cut_into_pieces(time_map: TimeMap, path: Path, unit_seconds: Fraction, blends: Iterable[Blend]) -> list[Piece]:
+def cut_into_pieces(
+    time_map: TimeMap, path: Path, unit_seconds: Fraction, blends: Iterable[Blend], groups: Sequence[int] = ()
+) -> list[Piece]:
     """Return the pieces of a take: units for delivery, and the ends that it shares with its neighbours.
 
     Units begin where those of the whole take do, so that another trim renders only what it touches, and
-    wherever the film goes from one take's own frames to those of a transition, or to a handle.
+    wherever the film goes from one take's own frames to those of a transition, or to a handle. `groups`: the
+    frames between which the source may be copied.
     """
     ends = [
-        Piece(first, first + blend.frames, lossless=True)
+        Piece(first, first + blend.frames, "lossless")
         for blend in blends
         for of, first in filter(None, (blend.outgoing, blend.incoming))
         if of == path
     ]
     rendered = time_map.rendered
-    edges = {*unit_starts(time_map.cadence.frames, time_map.rate, unit_seconds), time_map.first, time_map.end}
-    edges |= {edge for end in ends for edge in (end.start, end.end)} | {rendered.start, rendered.stop}
-    inside = sorted(edge for edge in edges if rendered.start <= edge <= rendered.stop)
-    return [*(Piece(start, end) for start, end in itertools.pairwise(inside)), *ends]
+    edges = {rendered.start, rendered.stop, time_map.first, time_map.end}
+    edges |= {edge for end in ends for edge in (end.start, end.end)}
+    grid = unit_starts(time_map.cadence.frames, time_map.rate, unit_seconds)
+    pieces: list[Piece] = []
+    for start, end in itertools.pairwise(sorted(edges)):
+        whole = [edge for edge in (*groups, time_map.cadence.frames) if start <= edge <= end] if groups else []
+        for piece in (
+            [Piece(start, whole[0]), Piece(whole[0], whole[-1], "copied"), Piece(whole[-1], end)]
+            if len(whole) > 1
+            else [Piece(start, end)]
+        ):
+            if piece.kind == "copied":
+                pieces.append(piece)
+            else:
+                inside = [piece.start, *(cut for cut in grid if piece.start < cut < piece.end), piece.end]
+                pieces += [Piece(*span) for span in itertools.pairwise(inside) if span[0] < span[1]]
+    return [*pieces, *ends]
 
 
 def delivered_clip(job: Job) -> Clip:
@@ -203,6 +221,7 @@ class Rendered:
     facts: list[Artifact]
     decoded: int
     encoded: int
+    copied: int
 
 
 def render(
@@ -222,7 +241,14 @@ def render(
     """
     missing = {number: piece for number, piece in enumerate(job.pieces) if not have(number)}
     watcher = Watcher(watch, delivered_clip(job))
-    decoded = encoded = 0
+    decoded = encoded = copied = 0
+    for number, piece in list(missing.items()):
+        if piece.kind == "copied":
+            path = scratch()
+            copy_frames(job.clip, job.times, piece.start, piece.end, path, job.target.rate, job.target.colour)
+            keep(number, path)
+            copied += piece.end - piece.start
+            del missing[number]
     for run in [job.time_map.rendered] if watch else _runs(missing.values()):
         with PictureReader(job.clip, threads=threads) as reader:
             frames = delivered_frames(job, reader, run)
@@ -240,10 +266,11 @@ def render(
                         watcher.step(frame)
                     for number, piece in missing.items():
                         if piece.start == position:
-                            writers[number] = open_writer(job.target, job.encoding, scratch(), lossless=piece.lossless)
+                            lossless = piece.kind == "lossless"
+                            writers[number] = open_writer(job.target, job.encoding, scratch(), lossless=lossless)
                     for number, writer in writers.items():
                         writer.write(frame)
-                        encoded += not job.pieces[number].lossless
+                        encoded += job.pieces[number].kind == "encoded"
                     on_frame(position + 1 - job.time_map.rendered.start)
                     for number in [n for n in writers if job.pieces[n].end == position + 1]:
                         writer = writers.pop(number)  # gives its memory back before the next one takes its own
@@ -255,7 +282,7 @@ def render(
                     writer.abort()
                 raise
             decoded += reader.decoded
-    return Rendered(watcher.finish(), decoded, encoded)
+    return Rendered(watcher.finish(), decoded, encoded, copied)
 
 
 def _runs(pieces: Iterable[Piece]) -> list[range]:

@@ -12,14 +12,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from postpipe.delivery import RenderedBlends, RenderedClip
+from postpipe.delivery import (
+    CopyPlan,
+    Encoding,
+    FrameTimes,
+    ProjectFormat,
+    RenderedBlends,
+    RenderedClip,
+    Selection,
+    TimeMap,
+)
+from postpipe.edit import Edit
 from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Stage, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Artifact, Clip
 
 Kind = type[Artifact]
+RENDER_READS = (Selection, FrameTimes, ProjectFormat, Encoding, Edit, TimeMap, CopyPlan)
 RENDER_MAKES = (RenderedClip, RenderedBlends)
-"""What the render pass itself gives."""
+"""What the render pass itself takes and gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +193,8 @@ class _Planner:
         if self.render_done or self.in_circle("the render pass"):
             return
         self.open.append("the render pass")
+        for kind in RENDER_READS:
+            self.require(Need("", kind, optional=True), by="the render pass", rendered=False)
         for filter_ in self.filters:
             for need in needs(filter_.bind):
                 if self.require(need, by=filter_.id, rendered=False):

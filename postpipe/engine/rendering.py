@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from postpipe.delivery import (
+    CopyPlan,
     Encoding,
     Fix,
     FrameTimes,
@@ -41,6 +42,12 @@ class FrameCounts:
     decoded_stills: int = 0
     encoded: int = 0
     rerendered: int = 0
+    copied: int = 0
+
+    def add(self, other: FrameCounts) -> None:
+        """Add the frames of one take."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,7 @@ class Outcome:
 
     rendered: RenderedClip
     facts: tuple[Artifact, ...]
-    decoded: int
-    encoded: int
-    rerendered: int
+    counts: FrameCounts
 
 
 class _Attempt:
@@ -62,8 +67,7 @@ class _Attempt:
         self._store = store
         key = pack.digest(code_digest(), "render", job.clip.digest, *_job_parts(job))
         self._units = tuple(
-            Unit(pack.digest(key, piece.start, piece.end, "lossless" if piece.lossless else ""), piece.start, piece.end)
-            for piece in job.pieces
+            Unit(pack.digest(key, piece.start, piece.end, piece.kind), piece.start, piece.end) for piece in job.pieces
         )
         shown = job.time_map.rendered
         self._watch = {
@@ -104,13 +108,17 @@ class _Attempt:
                 self._store.put(key, fact)
         return done
 
-    def rendered(self, fixes: tuple[Fix, ...]) -> RenderedClip:
+    def rendered(self, fixes: tuple[Fix, ...], encoded_because: str | None) -> RenderedClip:
         """Return what the deliveries are made of."""
         named = list(zip(self.job.pieces, self._units, strict=True))
+        units = tuple(unit for piece, unit in named if piece.kind != "lossless")
+        copied = sum(unit.frames for piece, unit in named if piece.kind == "copied")
         return RenderedClip(
-            units=tuple(unit for piece, unit in named if not piece.lossless),
+            units=tuple(sorted(units, key=lambda unit: unit.first)),
             fixes=fixes,
-            ends=tuple(unit for piece, unit in named if piece.lossless),
+            ends=tuple(unit for piece, unit in named if piece.kind == "lossless"),
+            copied=copied,
+            encoded_because=encoded_because,
         )
 
     def discard(self) -> None:
@@ -119,7 +127,7 @@ class _Attempt:
             self._store.discard_unit(unit.key, self._container(number))
 
     def _container(self, number: int) -> str:
-        return LOSSLESS_CONTAINER if self.job.pieces[number].lossless else self.job.encoding.container
+        return LOSSLESS_CONTAINER if self.job.pieces[number].kind == "lossless" else self.job.encoding.container
 
     def _keep(self, number: int, file: Path) -> None:
         self._store.put_unit(self._units[number].key, file, self._container(number))
@@ -137,21 +145,23 @@ def render_take(
     """Return the rendered take, from the store as far as it goes. Raises `TakeError`."""
     bound = _bind(clip, board, plan)
     rolled_back: list[Fix] = []
-    decoded = encoded = rerendered = 0
+    counts = FrameCounts()
     while True:
-        attempt = _Attempt(_job(clip, board, [operation for _, operation in bound]), plan, store)
+        job, encoded_because = _job(clip, board, bound)
+        attempt = _Attempt(job, plan, store)
         fixes = _judge(clip, board, plan, bound, attempt.facts) if attempt.measured else None
         wanted = fixes is None or all(fix.kept for fix in fixes)
         if wanted and not (attempt.measured and attempt.complete):
             done = attempt.render(threads, on_frame)
-            decoded += done.decoded
-            encoded += done.encoded
-            rerendered += done.encoded if rolled_back else 0
+            counts.decoded_render += done.decoded
+            counts.encoded += done.encoded
+            counts.copied += done.copied
+            counts.rerendered += done.encoded if rolled_back else 0
             fixes = _judge(clip, board, plan, bound, attempt.facts)
         rejected = [fix for fix in fixes or () if not fix.kept]
         if not rejected:
-            rendered = attempt.rendered((*rolled_back, *(fixes or ())))
-            return Outcome(rendered, tuple(attempt.facts), decoded, encoded, rerendered)
+            rendered = attempt.rendered((*rolled_back, *(fixes or ())), encoded_because)
+            return Outcome(rendered, tuple(attempt.facts), counts)
         attempt.discard()
         rolled_back += rejected
         names = {fix.stage for fix in rejected}
@@ -168,19 +178,37 @@ def _bind(clip: Clip, board: Board, plan: Plan) -> list[tuple[Filter, passes.Bou
     return bound
 
 
-def _job(clip: Clip, board: Board, chain: list[passes.Bound]) -> passes.Job:
+def _job(clip: Clip, board: Board, bound: list[tuple[Filter, passes.Bound]]) -> tuple[passes.Job, str | None]:
+    """Return the job, and why not all of the take is copied where smart rendering was asked for."""
     time_map: TimeMap = board.get(TimeMap, clip.path)
     edit: Edit = board.get(Edit)
-    encoding: Encoding = board.get(Encoding)
-    return passes.Job(
+    copies: CopyPlan = board.get(CopyPlan)
+    encoding = _encoding(board)
+    groups, reason = copies.groups.get(str(clip.path), ()), copies.reasons.get(str(clip.path))
+    if groups and bound:
+        groups, reason = (), f"it is changed by {', '.join(filter_.id for filter_, _ in bound)}"
+    pieces = passes.cut_into_pieces(time_map, clip.path, encoding.unit_seconds, edit.blends, groups)
+    if groups and any(piece.kind == "encoded" for piece in pieces):
+        reason = "a trim, a transition or a handle does not lie between groups of pictures"
+    job = passes.Job(
         clip=clip,
         times=board.get(FrameTimes, clip.path),
         time_map=time_map,
-        chain=tuple(chain),
+        chain=tuple(operation for _, operation in bound),
         target=board.get(ProjectFormat),
         encoding=encoding,
-        pieces=tuple(passes.cut_into_pieces(time_map, clip.path, encoding.unit_seconds, edit.blends)),
+        pieces=tuple(pieces),
     )
+    return job, reason
+
+
+def _encoding(board: Board) -> Encoding:
+    """Return how pictures are encoded, under a parameter set id that copied pictures of the film do not use."""
+    encoding: Encoding = board.get(Encoding)
+    copies: CopyPlan = board.get(CopyPlan)
+    if not copies.parameter_set_id:
+        return encoding
+    return replace(encoding, options=encoding.options | {"x264-params": f"sps-id={copies.parameter_set_id}"})
 
 
 def _job_parts(job: passes.Job) -> list[object]:
@@ -198,7 +226,7 @@ def render_blends(board: Board, store: Store, check: Callable[[], None]) -> tupl
     """Return the transitions of the edit, from the store as far as it goes, and the frames encoded for it."""
     edit: Edit = board.get(Edit)
     target: ProjectFormat = board.get(ProjectFormat)
-    encoding: Encoding = board.get(Encoding)
+    encoding = _encoding(board)
     units, encoded = [], 0
     for blend in edit.blends:
         ends = [_end(board, place, blend.frames) for place in (blend.outgoing, blend.incoming)]

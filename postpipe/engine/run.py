@@ -162,9 +162,7 @@ class Run:
             if isinstance(result, TakeError):
                 self._drop(path, result)
                 continue
-            self.counts.decoded_render += result.decoded
-            self.counts.encoded += result.encoded
-            self.counts.rerendered += result.rerendered
+            self.counts.add(result.counts)
             self.board.put(result.rendered, path)
             for artifact in result.facts:
                 self.board.put(artifact, path, rendered=True)

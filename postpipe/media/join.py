@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from postpipe.errors import DeliveryError
+from postpipe.media.avc import ParameterSets, merged
 from postpipe.media.boxes import drop_trivial_edits
 from postpipe.media.open import delivery_faults, discard_output, open_output, open_take
 from postpipe.media.sound import LAYOUTS
@@ -135,10 +136,31 @@ class _Pictures:
             source = _picture_stream(first, units[0])
             self._parameters = _parameters(source)
             stream = container.add_stream_from_template(source, opaque=True)
+            if source.codec_context.name == "h264":
+                stream.codec_context.extradata = self._all_parameter_sets(source.codec_context.extradata)
             stream.time_base = 1 / rate
             stream.codec_context.framerate = rate
             stream.codec_context.codec_tag = source.codec_context.codec_tag
             self._stream = stream
+
+    def _all_parameter_sets(self, first: bytes | None) -> bytes | None:
+        """Return the header of a track that holds all units: copied ones have parameter sets of their own."""
+        headers = dict.fromkeys([first])
+        for unit in self._units[1:]:
+            with open_take(unit) as container:
+                headers.setdefault(self._alike(container, unit).codec_context.extradata)
+        if len(headers) == 1:
+            return first
+        try:
+            return merged(ParameterSets.parse(header) for header in headers).to_bytes()
+        except ValueError as error:
+            raise DeliveryError(f"{self._units[0]} and the units after it cannot be joined: {error}") from error
+
+    def _alike(self, container: InputContainer, unit: Path) -> VideoStream:
+        stream = _picture_stream(container, unit)
+        if _parameters(stream) != self._parameters:
+            raise DeliveryError(f"{unit} was encoded with other settings than {self._units[0]}: they cannot be joined")
+        return stream
 
     @property
     def seconds(self) -> Fraction:
@@ -150,12 +172,7 @@ class _Pictures:
         for unit in self._units:
             start = self.frames
             with open_take(unit) as container:
-                stream = _picture_stream(container, unit)
-                if _parameters(stream) != self._parameters:
-                    raise DeliveryError(
-                        f"{unit} was encoded with other settings than {self._units[0]}: they cannot be joined"
-                    )
-                for packet in container.demux(stream):
+                for packet in container.demux(self._alike(container, unit)):
                     if packet.size:
                         yield self._placed(packet, start, unit)
 
@@ -251,8 +268,7 @@ def _parameters(stream: VideoStream) -> tuple[object, ...]:
     context = stream.codec_context
     return (
         context.name,
-        context.profile,
-        context.extradata,
+        *(() if context.name == "h264" else (context.profile, context.extradata)),
         context.width,
         context.height,
         context.pix_fmt,
