@@ -23,6 +23,7 @@ class PlanCopies(Task):
     summary: ClassVar[str] = "which takes can be copied instead of encoded"
     section: ClassVar[str] = "deliver"
     scope: ClassVar[str] = "project"
+    stored: ClassVar[bool] = True
 
     smart_render: Annotated[
         bool, Meta(description="copy pictures that need no change bit by bit instead of encoding them again (h264)")
