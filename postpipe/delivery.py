@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from postpipe.edit import Blend, Edit, Event, stretches
 from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat
 from postpipe.timing import Position, parse_timecode, round_half_up
 
@@ -323,6 +325,20 @@ class RenderedBlends(Artifact):
 
     schema: ClassVar[str] = "postpipe.rendered-blends.1"
     units: tuple[Unit, ...]
+
+
+def film_units(
+    film: Iterable[Event], rendered: Mapping[Path, RenderedClip], edit: Edit, blends: RenderedBlends
+) -> tuple[Unit, ...]:
+    """Return the units that the picture of a film is made of, in order."""
+    transitions = dict(zip(edit.blends, blends.units, strict=True))
+    units: list[Unit] = []
+    for piece in stretches(film):
+        if isinstance(piece, Blend):
+            units.append(transitions[piece])
+        else:
+            units += rendered[piece.path].between(piece.first, piece.end)
+    return tuple(units)
 
 
 @dataclass(frozen=True, slots=True)

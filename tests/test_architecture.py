@@ -17,7 +17,7 @@ ALLOWED = {
     "errors": set(),
     "model": set(),
     "timing": set(),
-    "delivery": {"model", "timing"},
+    "delivery": {"model", "timing", "edit"},
     "edit": {"model"},
     "media": NOUNS,
     "engine": {*NOUNS, "media", "postpipe_kernels"},

@@ -24,6 +24,7 @@ class Board:
         self._project: dict[Kind, Artifact] = {}
         self._clips: dict[Path, dict[Kind, Artifact]] = {}
         self._rendered: dict[Path, dict[Kind, Artifact]] = {}
+        self._units: dict[Kind, dict[str, Artifact]] = {}
         self._digests: dict[int, tuple[Artifact, str]] = {}
 
     @property
@@ -38,6 +39,11 @@ class Board:
         else:
             rooms = self._rendered if rendered else self._clips
             rooms.setdefault(clip, {})[type(artifact)] = artifact
+
+    def put_unit(self, unit: str, facts: Iterable[Artifact]) -> None:
+        """Add the facts of a rendered unit."""
+        for fact in facts:
+            self._units.setdefault(type(fact), {})[unit] = fact
 
     def trial(self, clip: Path, rendered: Iterable[Artifact]) -> Board:
         """Return a board that knows one clip alone, with facts of a delivered picture that is still on trial."""
@@ -58,9 +64,9 @@ class Board:
             return self._project.get(kind)
         return (self._rendered if rendered else self._clips).get(clip, {}).get(kind)
 
-    def facts(self, clip: Path) -> Iterable[Artifact]:
-        """Return everything that is known of a clip."""
-        return self._clips.get(clip, {}).values()
+    def facts(self, clip: Path | None = None) -> Iterable[Artifact]:
+        """Return everything that is known of a clip, or of the project."""
+        return (self._project if clip is None else self._clips.get(clip, {})).values()
 
     def each(self, kind: Kind, *, rendered: bool = False) -> dict[Path, Artifact]:
         """Return the artifacts of one kind by clip."""
@@ -69,6 +75,8 @@ class Board:
 
     def resolve(self, need: Need, clip: Path | None, *, rendered: bool = False) -> Any:
         """Return the value for one need of a stage, or `MISSING`."""
+        if need.units:
+            return self._units.get(need.kind, {})
         rendered = need.rendered or (rendered and need.kind in self._facts_kinds)
         if need.each:
             return self.each(need.kind, rendered=rendered)

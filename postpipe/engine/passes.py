@@ -18,6 +18,7 @@ from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointPar
 from postpipe.errors import TakeError
 from postpipe.media.copying import copy_frames
 from postpipe.media.frames import allocate_like
+from postpipe.media.probe import probe
 from postpipe.media.read import PictureReader
 from postpipe.media.sound import read_sound
 from postpipe.media.write import PictureWriter
@@ -189,10 +190,9 @@ def cut_into_pieces(
     return [*pieces, *ends]
 
 
-def delivered_clip(job: Job) -> Clip:
-    """Return the clip as analysers of the delivered picture see it."""
+def delivered_clip(job: Job, frames: int) -> Clip:
+    """Return the clip as analysers of the delivered picture see it: `frames` of it."""
     target = job.target
-    frames = len(job.time_map.rendered)
     picture = replace(
         job.clip.picture,
         width=target.width,
@@ -224,35 +224,53 @@ class Rendered:
     copied: int
 
 
+class _Unfinished:
+    """A piece that is being written, and what is measured on it."""
+
+    def __init__(self, job: Job, piece: Piece, path: Path, watch: Sequence[Analyser[Any, Any]]) -> None:
+        lossless = piece.kind == "lossless"
+        self.writer = open_writer(job.target, job.encoding, path, lossless=lossless)
+        self.watcher = Watcher(() if lossless else watch, delivered_clip(job, piece.end - piece.start))
+
+    def add(self, frame: Frame) -> None:
+        """Take in the next frame."""
+        self.watcher.step(frame)
+        self.writer.write(frame)
+
+
 def render(
     job: Job,
     *,
     have: Callable[[int], bool],
     scratch: Callable[[], Path],
-    keep: Callable[[int, Path], None],
+    keep: Callable[[int, Path, list[Artifact]], None],
     watch: Sequence[Analyser[Any, Any]],
+    watch_units: Sequence[Analyser[Any, Any]],
     threads: int,
     on_frame: OnFrame,
 ) -> Rendered:
     """Render the pieces of a job that are not there yet.
 
-    `have(n)` says whether piece `n` is finished, `keep(n, file)` takes a finished one. Where the picture is
-    watched every frame is rendered again, but finished pieces are not encoded again.
+    `have(n)` says whether piece `n` is finished, `keep(n, file, facts)` takes a finished one and what `watch_units`
+    found in it. Where the whole picture is watched every frame is rendered again, but finished pieces are not
+    encoded again.
     """
     missing = {number: piece for number, piece in enumerate(job.pieces) if not have(number)}
-    watcher = Watcher(watch, delivered_clip(job))
+    watcher = Watcher(watch, delivered_clip(job, len(job.time_map.rendered)))
     decoded = encoded = copied = 0
     for number, piece in list(missing.items()):
         if piece.kind == "copied":
             path = scratch()
             copy_frames(job.clip, job.times, piece.start, piece.end, path, job.target.rate, job.target.colour)
-            keep(number, path)
+            facts, looked_at = measure(path, watch_units)
+            keep(number, path, facts)
+            decoded += looked_at
             copied += piece.end - piece.start
             del missing[number]
     for run in [job.time_map.rendered] if watch else _runs(missing.values()):
         with PictureReader(job.clip, threads=threads) as reader:
             frames = delivered_frames(job, reader, run)
-            writers: dict[int, PictureWriter] = {}
+            unfinished: dict[int, _Unfinished] = {}
             try:
                 for position in run:
                     frame = next(frames, None)
@@ -262,27 +280,37 @@ def render(
                             f"only {position} of {run.stop} frames came in the render pass",
                             "check that the file is not being changed while postpipe runs",
                         )
-                    if watch:
-                        watcher.step(frame)
+                    watcher.step(frame)
                     for number, piece in missing.items():
                         if piece.start == position:
-                            lossless = piece.kind == "lossless"
-                            writers[number] = open_writer(job.target, job.encoding, scratch(), lossless=lossless)
-                    for number, writer in writers.items():
-                        writer.write(frame)
+                            unfinished[number] = _Unfinished(job, piece, scratch(), watch_units)
+                    for number, one in unfinished.items():
+                        one.add(frame)
                         encoded += job.pieces[number].kind == "encoded"
                     on_frame(position + 1 - job.time_map.rendered.start)
-                    for number in [n for n in writers if job.pieces[n].end == position + 1]:
-                        writer = writers.pop(number)  # gives its memory back before the next one takes its own
-                        writer.close()
-                        keep(number, writer.path)
-                        del writer
+                    for number in [n for n in unfinished if job.pieces[n].end == position + 1]:
+                        one = unfinished.pop(number)
+                        one.writer.close()
+                        keep(number, one.writer.path, one.watcher.finish())
+                        del one  # gives its memory back before the next one takes its own
             except BaseException:
-                for writer in writers.values():
-                    writer.abort()
+                for one in unfinished.values():
+                    one.writer.abort()
                 raise
             decoded += reader.decoded
     return Rendered(watcher.finish(), decoded, encoded, copied)
+
+
+def measure(unit: Path, watch: Sequence[Analyser[Any, Any]]) -> tuple[list[Artifact], int]:
+    """Return what analysers find in a finished unit, and the frames decoded for it."""
+    if not watch:
+        return [], 0
+    clip = probe(unit, "")
+    watcher = Watcher(watch, clip)
+    with PictureReader(clip) as reader:
+        for frame in reader.frames():
+            watcher.step(frame)
+        return watcher.finish(), reader.decoded
 
 
 def _runs(pieces: Iterable[Piece]) -> list[range]:

@@ -41,6 +41,7 @@ class Need:
     kind: type[Any]
     each: bool = False
     rendered: bool = False
+    units: bool = False
     optional: bool = False
 
 
@@ -57,6 +58,8 @@ def _need(name: str, hint: Any, **marks: bool) -> Need:
         return _need(name, typing.get_args(arguments[0])[1], each=True, **marks)
     if origin is typing.Annotated and arguments[1] is Marker.RENDERED:
         return _need(name, arguments[0], rendered=True, **marks)
+    if origin is typing.Annotated and arguments[1] is Marker.UNITS:
+        return _need(name, typing.get_args(arguments[0])[1], units=True, **marks)
     if origin in (typing.Union, types.UnionType) and type(None) in arguments:
         (inner,) = (argument for argument in arguments if argument is not type(None))
         return _need(name, inner, optional=True, **marks)
@@ -82,14 +85,16 @@ class Plan:
     """What will be done: plain data.
 
     `look`: analysers of the look pass. `before`: tasks before the render, in order. `filters`: of the render
-    pass, in slot order. `watch`: analysers fed with the frames handed to the encoder. `after`: tasks
-    that need the rendered clips. `facts`: the kinds that can be measured again on a delivered picture.
+    pass, in slot order. `watch`: analysers fed with the frames of a fixed clip as they go to the encoder;
+    `watch_units`: those fed with each unit by itself. `after`: tasks that need the rendered clips. `facts`: the
+    kinds that can be measured again on a delivered picture.
     """
 
     look: tuple[Analyser[Any, Any], ...]
     before: tuple[Step, ...]
     filters: tuple[Filter, ...]
     watch: tuple[Analyser[Any, Any], ...]
+    watch_units: tuple[Analyser[Any, Any], ...]
     after: tuple[Step, ...]
     renders: bool
     facts: frozenset[Kind] = field(repr=False, default=frozenset())
@@ -127,6 +132,7 @@ class _Planner:
                     self.makers[kind] = stage
         self.look: dict[str, Analyser[Any, Any]] = {}
         self.watch: dict[str, Analyser[Any, Any]] = {}
+        self.watch_units: dict[str, Analyser[Any, Any]] = {}
         self.steps: dict[tuple[str, bool], Step] = {}  # in dependency order
         self.late: set[tuple[str, bool]] = set()
         self.open: list[str] = []  # stages being resolved, to find circles
@@ -143,6 +149,7 @@ class _Planner:
             before=tuple(step for key, step in steps if key not in self.late),
             filters=tuple(self.filters) if self.render_done else (),
             watch=tuple(self.watch.values()),
+            watch_units=tuple(self.watch_units.values()),
             after=tuple(step for key, step in steps if key in self.late),
             renders=self.render_done,
             facts=frozenset(kind for kind in self.makers if self.is_fact(kind)),
@@ -154,21 +161,23 @@ class _Planner:
         rendered = (rendered and self.is_fact(kind)) or need.rendered
         if kind in (Clip, Desk):
             return False
-        if kind in RENDER_MAKES or rendered:
+        if kind in RENDER_MAKES or rendered or need.units:
             self.resolve_render(by)
         if kind in RENDER_MAKES:
             return True
         maker = self.makers.get(kind)
-        if maker is None:
+        if maker is None or (need.units and not isinstance(maker, Analyser)):
             if not need.optional:
-                self.problems.append(f"{by} needs {kind.__name__}, which no stage makes")
-            return rendered
+                whose = "analyser" if need.units else "stage"
+                self.problems.append(f"{by} needs {kind.__name__}, which no {whose} makes")
+            return rendered or need.units
         if need.rendered and not self.is_fact(kind):
             self.problems.append(f"{by} asks for {kind.__name__} of the delivered picture, but it is a decision")
             return True
         if isinstance(maker, Analyser):
-            (self.watch if rendered else self.look).setdefault(maker.id, maker)
-            return rendered
+            room = self.watch_units if need.units else self.watch if rendered else self.look
+            room.setdefault(maker.id, maker)
+            return rendered or need.units
         if maker.scope == "clip" and not need.each and by != "the request":
             asker = next((s for s in self.makers.values() if s.id == by), None)
             if isinstance(asker, Task) and asker.scope == "project":
@@ -236,9 +245,10 @@ def as_text(plan: Plan) -> str:
     if plan.renders:
         lines += ["render pass (one decode, one encode of the selected takes):"]
         lines += [f"  {stage.id:<16} {stage.summary} [{stage.slot.name.lower()}]" for stage in plan.filters]
-        if plan.watch:
-            lines += ["measured on the delivered picture:"]
-            lines += [f"  {stage.id:<16} {stage.summary}" for stage in plan.watch]
+        for watch, where in ((plan.watch, "where a fix changed it"), (plan.watch_units, "unit by unit")):
+            if watch:
+                lines += [f"measured on the delivered picture, {where}:"]
+                lines += [f"  {stage.id:<16} {stage.summary}" for stage in watch]
         lines += ["deliver:"] + [_line(step) for step in plan.after]
     return "\n".join(lines)
 
@@ -265,8 +275,9 @@ def as_mermaid(plan: Plan) -> str:
         lines += [f"  filter_{a.id} --> filter_{b.id}" for a, b in zip(plan.filters, plan.filters[1:], strict=False)]
         room("deliver", "deliver", [(_node(step), step.task.id) for step in plan.after])
         lines += ["  decide --> render", "  takes --> render", "  render --> deliver"]
-        if plan.watch:
-            room("watch", "measured again", [(f"watch_{s.id}", s.id) for s in plan.watch])
+        watched = {s.id: s for s in (*plan.watch, *plan.watch_units)}
+        if watched:
+            room("watch", "measured again", [(f"watch_{id_}", id_) for id_ in watched])
             lines += ["  render --> watch", "  watch --> deliver"]
     known = {produced(s): f"look_{s.id}" for s in plan.look}
     for step in (*plan.before, *plan.after):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from postpipe.engine import pack, passes
 from postpipe.engine.blending import render_blend
 from postpipe.engine.board import Board
 from postpipe.engine.plan import Plan, Step, needs, produced
-from postpipe.engine.stage import Filter, FixFilter
+from postpipe.engine.stage import Analyser, Filter, FixFilter
 from postpipe.engine.store import Store, code_digest
 from postpipe.model import Artifact, Clip
 
@@ -56,15 +56,17 @@ class Outcome:
 
     rendered: RenderedClip
     facts: tuple[Artifact, ...]
+    unit_facts: dict[str, list[Artifact]]
     counts: FrameCounts
 
 
 class _Attempt:
     """One render of a take with a given chain of filters, under keys that name all that goes into it."""
 
-    def __init__(self, job: passes.Job, plan: Plan, store: Store) -> None:
+    def __init__(self, job: passes.Job, plan: Plan, store: Store, *, fixed: bool) -> None:
         self.job = job
         self._store = store
+        self._watch_units = plan.watch_units
         key = pack.digest(code_digest(), "render", job.clip.digest, *_job_parts(job))
         self._units = tuple(
             Unit(pack.digest(key, piece.start, piece.end, piece.kind), piece.start, piece.end) for piece in job.pieces
@@ -72,7 +74,12 @@ class _Attempt:
         shown = job.time_map.rendered
         self._watch = {
             analyser: pack.digest(key, shown.start, shown.stop, analyser.id, analyser.version, analyser)
-            for analyser in plan.watch
+            for analyser in (plan.watch if fixed else ())
+        }
+        self.unit_facts = {
+            unit.key: facts
+            for piece, unit in zip(job.pieces, self._units, strict=True)
+            if piece.kind != "lossless" and (facts := stored_unit_facts(store, unit.key, plan.watch_units)) is not None
         }
         found = [store.get(produced(analyser), key) for analyser, key in self._watch.items()]
         self.facts = [fact for fact in found if fact is not None]
@@ -88,8 +95,10 @@ class _Attempt:
         return all(self.have(number) for number in range(len(self._units)))
 
     def have(self, number: int) -> bool:
-        """Whether a piece is in the store."""
-        return self._store.unit(self._units[number].key, self._container(number)) is not None
+        """Whether a piece is in the store, and measured where that is wanted."""
+        key = self._units[number].key
+        measured = self.job.pieces[number].kind == "lossless" or key in self.unit_facts
+        return measured and self._store.unit(key, self._container(number)) is not None
 
     def render(self, threads: int, on_frame: Callable[[int], None]) -> passes.Rendered:
         """Render what is missing."""
@@ -99,6 +108,7 @@ class _Attempt:
             scratch=lambda: self._store.scratch(f".{self.job.encoding.container}"),
             keep=self._keep,
             watch=[] if self.measured else list(self._watch),
+            watch_units=self._watch_units,
             threads=threads,
             on_frame=on_frame,
         )
@@ -129,8 +139,28 @@ class _Attempt:
     def _container(self, number: int) -> str:
         return LOSSLESS_CONTAINER if self.job.pieces[number].kind == "lossless" else self.job.encoding.container
 
-    def _keep(self, number: int, file: Path) -> None:
-        self._store.put_unit(self._units[number].key, file, self._container(number))
+    def _keep(self, number: int, file: Path, facts: list[Artifact]) -> None:
+        key = self._units[number].key
+        if self.job.pieces[number].kind != "lossless":
+            keep_unit_facts(self._store, key, self._watch_units, facts)
+            self.unit_facts[key] = facts
+        self._store.put_unit(key, file, self._container(number))
+
+
+def stored_unit_facts(store: Store, unit: str, watch: Sequence[Analyser[Any, Any]]) -> list[Artifact] | None:
+    """Return what is stored of a unit's facts, or `None` unless it is all."""
+    found = [store.get(produced(analyser), _unit_fact_key(unit, analyser)) for analyser in watch]
+    return [fact for fact in found if fact is not None] if None not in found else None
+
+
+def keep_unit_facts(store: Store, unit: str, watch: Sequence[Analyser[Any, Any]], facts: Sequence[Artifact]) -> None:
+    """Store a unit's facts."""
+    for analyser, fact in zip(watch, facts, strict=True):
+        store.put(_unit_fact_key(unit, analyser), fact)
+
+
+def _unit_fact_key(unit: str, analyser: Analyser[Any, Any]) -> str:
+    return pack.digest(unit, analyser.id, analyser.version, analyser)
 
 
 def render_take(
@@ -148,7 +178,7 @@ def render_take(
     counts = FrameCounts()
     while True:
         job, encoded_because = _job(clip, board, bound)
-        attempt = _Attempt(job, plan, store)
+        attempt = _Attempt(job, plan, store, fixed=any(isinstance(filter_, FixFilter) for filter_, _ in bound))
         fixes = _judge(clip, board, plan, bound, attempt.facts) if attempt.measured else None
         wanted = fixes is None or all(fix.kept for fix in fixes)
         if wanted and not (attempt.measured and attempt.complete):
@@ -161,7 +191,7 @@ def render_take(
         rejected = [fix for fix in fixes or () if not fix.kept]
         if not rejected:
             rendered = attempt.rendered((*rolled_back, *(fixes or ())), encoded_because)
-            return Outcome(rendered, tuple(attempt.facts), counts)
+            return Outcome(rendered, tuple(attempt.facts), attempt.unit_facts, counts)
         attempt.discard()
         rolled_back += rejected
         names = {fix.stage for fix in rejected}
@@ -222,23 +252,27 @@ def _job_parts(job: passes.Job) -> list[object]:
     return [operations, picture, job.target, job.time_map.cadence]
 
 
-def render_blends(board: Board, store: Store, check: Callable[[], None]) -> tuple[RenderedBlends, int]:
+def render_blends(board: Board, plan: Plan, store: Store, check: Callable[[], None]) -> tuple[RenderedBlends, int]:
     """Return the transitions of the edit, from the store as far as it goes, and the frames encoded for it."""
     edit: Edit = board.get(Edit)
     target: ProjectFormat = board.get(ProjectFormat)
     encoding = _encoding(board)
+    picture = (encoding.video_codec, encoding.container, sorted(encoding.options.items()), encoding.threads)
     units, encoded = [], 0
     for blend in edit.blends:
         ends = [_end(board, place, blend.frames) for place in (blend.outgoing, blend.incoming)]
-        picture = (encoding.video_codec, encoding.container, sorted(encoding.options.items()), encoding.threads)
         key = pack.digest(code_digest(), "blend", *(end.key if end else "black" for end in ends), picture, target)
         units.append(Unit(key, 0, blend.frames))
-        if store.unit(key, encoding.container) is None:
+        facts = stored_unit_facts(store, key, plan.watch_units)
+        if facts is None or store.unit(key, encoding.container) is None:
             file = store.scratch(f".{encoding.container}")
             files = [store.unit(end.key, LOSSLESS_CONTAINER) if end else None for end in ends]
             render_blend(files[0], files[1], blend.frames, target, encoding, file, check)
+            facts, _ = passes.measure(file, plan.watch_units)
+            keep_unit_facts(store, key, plan.watch_units, facts)
             store.put_unit(key, file, encoding.container)
             encoded += blend.frames
+        board.put_unit(key, facts)
     return RenderedBlends(tuple(units)), encoded
 
 

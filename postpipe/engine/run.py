@@ -164,10 +164,12 @@ class Run:
                 continue
             self.counts.add(result.counts)
             self.board.put(result.rendered, path)
+            for unit, facts in result.unit_facts.items():
+                self.board.put_unit(unit, facts)
             for artifact in result.facts:
                 self.board.put(artifact, path, rendered=True)
         if all(self.board.get(RenderedClip, path) for path in chosen):
-            blends, encoded = render_blends(self.board, self.store, self._check)
+            blends, encoded = render_blends(self.board, self.plan, self.store, self._check)
             self.counts.encoded += encoded
             self.board.put(blends)
 

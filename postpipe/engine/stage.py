@@ -29,17 +29,21 @@ ValueT = TypeVar("ValueT")
 
 
 class Marker(enum.Enum):
-    """What `Each` and `Rendered` leave on an annotation for the planner."""
+    """What `Each`, `Rendered` and `PerUnit` leave on an annotation for the planner."""
 
     EACH = "each"
     RENDERED = "rendered"
+    UNITS = "units"
 
 
 Each = Annotated[Mapping[Path, T], Marker.EACH]
 """A project task's input: the artifact of every clip that has one, by the clip's path."""
 
 Rendered = Annotated[T, Marker.RENDERED]
-"""An input measured on the delivered picture: on the frames as they were handed to the encoder."""
+"""An input measured on the delivered picture of a clip that a fix changed, on the frames handed to the encoder."""
+
+PerUnit = Annotated[Mapping[str, T], Marker.UNITS]
+"""A project task's input: facts of each rendered unit by itself, of transitions too, by the unit's key."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -18,9 +18,9 @@ from postpipe.delivery import (
     Selection,
     Sequence,
     TimeMap,
-    Unit,
+    film_units,
 )
-from postpipe.edit import Blend, Edit, Event, stretches
+from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Task
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
@@ -55,7 +55,7 @@ class WriteClips(Task):
             units = rendered.between(shown.start, shown.stop)
             event = Event(clip.path, "", shown.start, shown.stop)
         else:
-            units = _picture((event,), {clip.path: rendered}, dict(zip(edit.blends, blends.units, strict=True)))
+            units = film_units((event,), {clip.path: rendered}, edit, blends)
         frames = sum(unit.frames for unit in units)
         desk.progress(clip.path.name, 0, frames)
         sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate)
@@ -73,19 +73,6 @@ class WriteClips(Task):
         name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
         digest = desk.publish(temporary, name)
         return ClipFile((OutputFile(name, digest),), frames, sound.samples, tuple(sound.warnings))
-
-
-def _picture(
-    film: Iterable[Event], rendered: Mapping[Path, RenderedClip], blends: Mapping[Blend, Unit]
-) -> tuple[Unit, ...]:
-    """Return the units that a film is made of, in order."""
-    units: list[Unit] = []
-    for piece in stretches(film):
-        if isinstance(piece, Blend):
-            units.append(blends[piece])
-        else:
-            units += rendered[piece.path].between(piece.first, piece.end)
-    return tuple(units)
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
@@ -128,7 +115,7 @@ class JoinSequence(Task):
             frames = sum(event.frames for event in edit.events)
             return Sequence((), frames, project.rate, 0, None, None)
         (film,) = edit.films
-        units = _picture(film, rendered, dict(zip(edit.blends, blends.units, strict=True)))
+        units = film_units(film, rendered, edit, blends)
         sound = FilmSound(film, clips, time_maps, encoding, project.rate)
         meter = LoudnessMeter(encoding.sound_rate_hz, encoding.sound_channels)
         name = f"sequence.{encoding.container}"

@@ -59,6 +59,7 @@ def test_two_passes_and_nothing_more(takes: Path, tmp_path: Path) -> None:
         "loudness_lufs": document["sequence"]["loudness_lufs"],
         "true_peak_dbtp": document["sequence"]["true_peak_dbtp"],
         "events": document["sequence"]["events"],
+        "warnings": [],
     }
     spans = [(event["file"], event["start_frame"], event["frames"]) for event in document["sequence"]["events"]]
     assert spans == [("scene01_take01.mp4", 0, 24), ("scene02_take01.mp4", 24, 20)]
@@ -147,6 +148,26 @@ def test_sources_are_never_touched(takes: Path, tmp_path: Path) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in takes.iterdir()}
     api.run(takes, tmp_path / "out", settings=FAST)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in takes.iterdir()} == before
+
+
+@pytest.mark.usefixtures("with_toys")
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_film_is_measured_unit_by_unit_and_never_twice(tmp_path: Path, copied: bool) -> None:
+    takes, out = tmp_path / "takes", tmp_path / "out"
+    takes.mkdir()
+    for number in (1, 2):
+        make_clip(takes / f"scene0{number}.mp4", frames=48, seed=number, options={"g": "12", "crf": "16"})
+    edit = {"scene02": {"dissolve_seconds": 0.25}}
+    options = {"deliver": FAST["deliver"] | {"unit_seconds": 1, "smart_render": copied, "crf": 8}, "edit": edit}
+    means = api.run(takes, out, settings=options).document()["sequence"]["film_mean"]["means"]
+    shown = [sum(frame[: 64 * 48]) / (64 * 48) for frame in decoded(out / "sequence.mp4")]
+    assert len(means) == 90
+    assert means == pytest.approx(shown, abs=0.5)
+    edit["scene01"] = {"in": "24f"}  # units that are there are measured already
+    document = api.run(takes, out, settings=options).document()
+    assert document["frames"]["encoded"] == 0
+    assert document["frames"]["decoded_render"] == (12 if copied else 0)  # a shorter copy is a new one
+    assert document["sequence"]["film_mean"]["means"] == means[24:]
 
 
 @pytest.mark.usefixtures("with_toys")

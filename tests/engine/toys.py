@@ -8,11 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from postpipe.delivery import RenderedBlends, RenderedClip, film_units
+from postpipe.edit import Edit
 from postpipe.engine.stage import (
     Analyser,
     Each,
     FixFilter,
     Look,
+    PerUnit,
     PointParams,
     Rendered,
     Slot,
@@ -20,7 +23,7 @@ from postpipe.engine.stage import (
     Verdict,
     View,
 )
-from postpipe.model import Artifact, Clip, Facts, Frame
+from postpipe.model import Artifact, Clip, Facts, Frame, SequenceFacts
 
 
 @dataclass(frozen=True)
@@ -150,4 +153,30 @@ class Lift(FixFilter):
         )
 
 
-TOYS = (WatchMean, MeasureBrightness, SetTarget, Lift)
+@dataclass(frozen=True)
+class FilmMean(SequenceFacts):
+    schema: ClassVar[str] = "toy.film-mean.1"
+    name: ClassVar[str] = "film_mean"
+    means: tuple[float, ...]
+
+    def summary(self) -> dict[str, Any]:
+        return {"means": list(self.means)}
+
+
+@dataclass(frozen=True)
+class MeasureFilm(Task):
+    """Mean luma of every frame of the film, put together from what was measured on each unit."""
+
+    id: ClassVar[str] = "toy_film"
+    summary: ClassVar[str] = "mean luma of the film"
+    scope: ClassVar[str] = "project"
+
+    def run(
+        self, edit: Edit, rendered: Each[RenderedClip], blends: RenderedBlends, tracks: PerUnit[MeanTrack]
+    ) -> FilmMean:
+        (film,) = edit.films
+        units = film_units(film, rendered, edit, blends)
+        return FilmMean(tuple(mean for unit in units for mean in tracks[unit.key].means))
+
+
+TOYS = (WatchMean, MeasureBrightness, SetTarget, Lift, MeasureFilm)
