@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,16 @@ from postpipe.delivery import ClipFile, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
-from postpipe.engine.events import Listener
+from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
 from postpipe.engine.run import Run
 from postpipe.engine.settings import Layer, configure, read_config, stage_types
-from postpipe.engine.stage import Analyser, Task
+from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
-from postpipe.errors import DeliveryError
-from postpipe.model import Facts
+from postpipe.errors import DeliveryError, SettingsError
+from postpipe.model import Clip, Facts
+from postpipe.stills import Stills
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -66,10 +67,53 @@ def inspect(
     listener: Listener = lambda event: None,
 ) -> Account:
     """Measure files (or the takes of folders) and return the account; nothing is written but the store."""
-    paths = [take for path in map(Path, files) for take in (find_takes(path) if path.is_dir() else [path])]
+    paths = _takes(map(Path, files))
     the_plan = _plan(_layers(None, None, settings), None, deliver=False)
     with opened(Path(store) if store else None) as the_store:
         return Run(paths, the_plan, the_store, None, jobs=jobs, listener=listener).execute()
+
+
+def extract(
+    files: Iterable[Path | str],
+    out: Path | str,
+    *,
+    config: Path | str | None = None,
+    settings: Settings | None = None,
+    store: Path | str | None = None,
+    jobs: int | None = None,
+    listener: Listener = lambda event: None,
+) -> Account:
+    """Write stills of files (or of the takes of folders) into the folder `out`; `account.stills()` lists them.
+
+    Which ones is said by the section `extract` of the settings: `{"extract": {"first": True, "at": ["36f"]}}`.
+    `config` is a TOML file (default: `postpipe.toml` where one folder is named). A take without any still is in
+    the account as skipped. Raises `SettingsError`, `DeliveryError` (no still at all) or `Cancelled`.
+    """
+    named = [Path(file) for file in files]
+    folder = named[0] if len(named) == 1 and named[0].is_dir() else None
+    layers = [*_layers(folder, config, settings), Layer("extract", {"extract": {"folder": ""}})]
+    stages = configure(stage_types(), layers)
+    wanted = [kind for stage, kind in _asked_for(stages) if stage.section == "extract"]
+    if not wanted:
+        raise SettingsError(
+            ["say which frames: --first, --last, --every 2s, --cuts, --sharpest or --at 36f; together as you like"]
+        )
+    paths = list(dict.fromkeys(_takes(named)))
+    with Outputs(Path(out)) as outputs, opened(Path(store) if store else None) as the_store:
+        the_plan = planning.plan(stages, [FrameTimes, *wanted])
+        run_ = Run(paths, the_plan, the_store, outputs, jobs=jobs, listener=listener)
+        account = run_.execute()
+    found: dict[Path, Stills] = {path: account.board.get(Stills, path) for path in account.board.clips}
+    run_.skipped |= {path: "; ".join(stills.warnings) for path, stills in found.items() if not stills.stills}
+    if not account.stills():
+        reasons = (f"  {path}: {reason}" for path, reason in account.skipped.items())
+        raise DeliveryError("\n".join(["no still could be taken:", *reasons]))
+    for path, stills in found.items():
+        clip: Clip = account.board.get(Clip, path)
+        skipped = path in account.skipped
+        for message in stills.warnings if skipped else (*clip.warnings, *stills.warnings):
+            listener(Event("skipped" if skipped else "warning", name=str(path), message=message))
+    return account
 
 
 def plan(
@@ -81,6 +125,10 @@ def plan(
 ) -> planning.Plan:
     """Return the plan of a run, with the settings of the folder `takes` where one is given."""
     return _plan(_layers(Path(takes) if takes else None, config, settings), only, deliver=True)
+
+
+def _takes(paths: Iterable[Path]) -> list[Path]:
+    return [take for path in paths for take in (find_takes(path) if path.is_dir() else [path])]
 
 
 def _layers(folder: Path | None, config: Path | str | None, settings: Settings | None) -> list[Layer]:
@@ -103,5 +151,10 @@ def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool)
     ]
     wanted: list[planning.Kind] = [FrameTimes, TakeName, *facts]
     if deliver:
-        wanted += [ClipFile, JoinedSequence]
+        wanted += [ClipFile, JoinedSequence, *(kind for _, kind in _asked_for(stages))]
     return planning.plan(stages, wanted, only)
+
+
+def _asked_for(stages: Iterable[Stage]) -> Iterator[tuple[Task, planning.Kind]]:
+    """Yield the tasks whose files the settings ask for, each with what it makes."""
+    return ((stage, planning.produced(stage)) for stage in stages if isinstance(stage, Task) and stage.delivers)

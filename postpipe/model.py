@@ -42,6 +42,10 @@ class Facts(Artifact):
         return ()
 
 
+class Transient(Artifact):
+    """An artifact of one run: it is not stored, and what is made with it does not depend on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
     """Layout of planar YCbCr: `name` as libav writes it, `bits` per sample (8 or 10), chroma subsampling as shifts."""
