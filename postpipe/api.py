@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from postpipe.delivery import ClipFile, FrameTimes, TakeName
+from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
+from postpipe.engine.assembly import Assembled, Fill
+from postpipe.engine.assembly import assemble as make_clip
 from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
@@ -22,6 +24,9 @@ from postpipe.model import Clip, Facts
 from postpipe.stills import Stills
 
 CONFIG_NAME = "postpipe.toml"
+
+_ASSEMBLED = Layer("assemble", {"deliver": {"crf": 4}})
+"""What `assemble` makes is worked on further: even grain keeps 50 dB then."""
 
 Settings = Mapping[str, Mapping[str, Any]] | Layer
 """Sections of settings: `{"deliver": {"crf": 18}}`."""
@@ -114,6 +119,53 @@ def extract(
         for message in stills.warnings if skipped else (*clip.warnings, *stills.warnings):
             listener(Event("skipped" if skipped else "warning", name=str(path), message=message))
     return account
+
+
+def assemble(
+    frames: Path | str,
+    like: Path | str,
+    out: Path | str,
+    *,
+    settings: Settings | None = None,
+    bits: Literal[8, 10] | None = None,
+    fill: Fill = "none",
+    start: int | None = None,
+    listener: Listener = lambda event: None,
+) -> Assembled:
+    """Make the clip `out` (.mp4 or .mov) from the picture files in the folder `frames`.
+
+    It gets the times, sound, colour tags and start timecode of the clip `like`, of which there has to be one picture
+    for each frame, of any size. `settings` are those of the section `deliver`: `{"deliver": {"video_codec":
+    "lossless"}}`. `bits` are the clip's unless given; `fill="clip"` takes missing frames from the clip; `start` is the
+    number of its first frame in the names. Raises `SettingsError`, or `DeliveryError` naming every file at fault.
+    """
+    clip_path, target = Path(like), Path(out)
+    stages = configure(stage_types(), [_ASSEMBLED, *_layers(None, None, settings)])
+    with opened(None) as store:
+        the_plan = planning.plan(stages, [FrameTimes, Encoding])
+        account = Run([clip_path], the_plan, store, None, listener=listener).execute()
+    if account.skipped:
+        raise DeliveryError(f"{clip_path}: {account.skipped[clip_path]}")
+    encoding: Encoding = account.board.get(Encoding)
+    if target.suffix.lower() not in (".mp4", ".mov"):
+        raise SettingsError([f"{target}: name a file that ends in .mp4 or .mov"])
+    if encoding.container == "mov" and target.suffix.lower() != ".mov":
+        raise SettingsError([f"{target}: {encoding.video_codec} goes into .mov files"])
+    if target.exists() and target.samefile(clip_path):
+        raise DeliveryError(f"{target}: is the clip itself; name another file with -o")
+    times: FrameTimes = account.board.get(FrameTimes, clip_path)
+    listener(Event("pass", "assemble", total=times.frames))
+    return make_clip(
+        Path(frames),
+        account.board.get(Clip, clip_path),
+        times,
+        encoding,
+        target,
+        bits=bits,
+        fill=fill,
+        first_number=start,
+        on_frame=lambda done: listener(Event("progress", "assemble", target.name, done, times.frames)),
+    )
 
 
 def plan(

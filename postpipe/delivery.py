@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat
 from postpipe.timing import Position, format_timecode, parse_timecode, round_half_up
 
-VideoCodec = Literal["h264", "h265", "prores", "dnxhr"]
+VideoCodec = Literal["h264", "h265", "lossless", "prores", "dnxhr"]
 SoundCodec = Literal["aac", "pcm_s16le", "pcm_s24le"]
 
 

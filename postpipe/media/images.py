@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -47,6 +48,24 @@ def pixels_to_frame(pixels: Pixels, frame: Frame) -> None:
     coding, depth = frame.colour, frame.pixel_format.bits
     conversion = kernels.plane_matrix(coding.matrix, coding.range, depth, 8 * pixels.itemsize)
     kernels.from_pixels(pixels, *conversion, frame.planes, depth)
+
+
+def keep_unchanged(made: Frame, own: Frame, changed: NDArray[np.bool_]) -> None:
+    """Put the samples of `own` into `made` wherever nothing changed. Both have one size, layout and coding.
+
+    `changed` is `(height, width)`. A sample of chroma is kept where nothing changed that the filters of
+    `pixels_to_frame` take it from.
+    """
+    import cv2
+
+    layout = made.pixel_format
+    across, down = layout.chroma_shift_x, layout.chroma_shift_y
+    kept = ~changed
+    reach = np.ones((4 if down else 1, 5 if across else 1), np.uint8)
+    whole = cv2.erode(kept.astype(np.uint8), reach, anchor=(2 * across, down)).astype(bool)
+    masks = kept, *[whole[:: 1 << down, :: 1 << across]] * 2
+    for target, source, mask in zip(made.planes, own.planes, masks, strict=True):
+        np.copyto(target, source, where=mask)
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
@@ -112,8 +131,10 @@ def image_size(path: Path) -> tuple[int, int]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
-            return image.size
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata that nobody asks for
+            with Image.open(path) as image:
+                return image.size
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         fault = error.strerror if isinstance(error, OSError) and error.strerror else "damaged, or no picture"
         raise ValueError(fault) from error
