@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from postpipe.delivery import ClipFile, FrameTimes, TakeName
+from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
-from postpipe.engine.events import Listener
+from postpipe.engine.assembly import Assembled, Fill
+from postpipe.engine.assembly import assemble as make_clip
+from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
 from postpipe.engine.run import Run
 from postpipe.engine.settings import Layer, configure, read_config, stage_types
-from postpipe.engine.stage import Analyser, Task
+from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
-from postpipe.errors import DeliveryError
-from postpipe.model import Facts, SequenceFacts
+from postpipe.errors import DeliveryError, SettingsError
+from postpipe.model import Clip, Facts, SequenceFacts
+from postpipe.stills import Stills
 
 CONFIG_NAME = "postpipe.toml"
+
+_ASSEMBLED = Layer("assemble", {"deliver": {"crf": 4}})
+"""What `assemble` makes is worked on further: even grain keeps 50 dB then."""
 
 Settings = Mapping[str, Mapping[str, Any]] | Layer
 """Sections of settings: `{"deliver": {"crf": 18}}`."""
@@ -66,10 +72,100 @@ def inspect(
     listener: Listener = lambda event: None,
 ) -> Account:
     """Measure files (or the takes of folders) and return the account; nothing is written but the store."""
-    paths = [take for path in map(Path, files) for take in (find_takes(path) if path.is_dir() else [path])]
+    paths = _takes(map(Path, files))
     the_plan = _plan(_layers(None, None, settings), None, deliver=False)
     with opened(Path(store) if store else None) as the_store:
         return Run(paths, the_plan, the_store, None, jobs=jobs, listener=listener).execute()
+
+
+def extract(
+    files: Iterable[Path | str],
+    out: Path | str,
+    *,
+    config: Path | str | None = None,
+    settings: Settings | None = None,
+    store: Path | str | None = None,
+    jobs: int | None = None,
+    listener: Listener = lambda event: None,
+) -> Account:
+    """Write stills of files (or of the takes of folders) into the folder `out`; `account.stills()` lists them.
+
+    Which ones is said by the section `extract` of the settings: `{"extract": {"first": True, "at": ["36f"]}}`.
+    `config` is a TOML file (default: `postpipe.toml` where one folder is named). A take without any still is in
+    the account as skipped. Raises `SettingsError`, `DeliveryError` (no still at all) or `Cancelled`.
+    """
+    named = [Path(file) for file in files]
+    folder = named[0] if len(named) == 1 and named[0].is_dir() else None
+    layers = [*_layers(folder, config, settings), Layer("extract", {"extract": {"folder": ""}})]
+    stages = configure(stage_types(), layers)
+    wanted = [kind for stage, kind in _asked_for(stages) if stage.section == "extract"]
+    if not wanted:
+        raise SettingsError(
+            ["say which frames: --first, --last, --every 2s, --cuts, --sharpest or --at 36f; together as you like"]
+        )
+    paths = list(dict.fromkeys(_takes(named)))
+    with Outputs(Path(out)) as outputs, opened(Path(store) if store else None) as the_store:
+        the_plan = planning.plan(stages, [FrameTimes, *wanted])
+        run_ = Run(paths, the_plan, the_store, outputs, jobs=jobs, listener=listener)
+        account = run_.execute()
+    found: dict[Path, Stills] = {path: account.board.get(Stills, path) for path in account.board.clips}
+    run_.skipped |= {path: "; ".join(stills.warnings) for path, stills in found.items() if not stills.stills}
+    if not account.stills():
+        reasons = (f"  {path}: {reason}" for path, reason in account.skipped.items())
+        raise DeliveryError("\n".join(["no still could be taken:", *reasons]))
+    for path, stills in found.items():
+        clip: Clip = account.board.get(Clip, path)
+        skipped = path in account.skipped
+        for message in stills.warnings if skipped else (*clip.warnings, *stills.warnings):
+            listener(Event("skipped" if skipped else "warning", name=str(path), message=message))
+    return account
+
+
+def assemble(
+    frames: Path | str,
+    like: Path | str,
+    out: Path | str,
+    *,
+    settings: Settings | None = None,
+    bits: Literal[8, 10] | None = None,
+    fill: Fill = "none",
+    start: int | None = None,
+    listener: Listener = lambda event: None,
+) -> Assembled:
+    """Make the clip `out` (.mp4 or .mov) from the picture files in the folder `frames`.
+
+    It gets the times, sound, colour tags and start timecode of the clip `like`, of which there has to be one picture
+    for each frame, of any size. `settings` are those of the section `deliver`: `{"deliver": {"video_codec":
+    "lossless"}}`. `bits` are the clip's unless given; `fill="clip"` takes missing frames from the clip; `start` is the
+    number of its first frame in the names. Raises `SettingsError`, or `DeliveryError` naming every file at fault.
+    """
+    clip_path, target = Path(like), Path(out)
+    stages = configure(stage_types(), [_ASSEMBLED, *_layers(None, None, settings)])
+    with opened(None) as store:
+        the_plan = planning.plan(stages, [FrameTimes, Encoding])
+        account = Run([clip_path], the_plan, store, None, listener=listener).execute()
+    if account.skipped:
+        raise DeliveryError(f"{clip_path}: {account.skipped[clip_path]}")
+    encoding: Encoding = account.board.get(Encoding)
+    if target.suffix.lower() not in (".mp4", ".mov"):
+        raise SettingsError([f"{target}: name a file that ends in .mp4 or .mov"])
+    if encoding.container == "mov" and target.suffix.lower() != ".mov":
+        raise SettingsError([f"{target}: {encoding.video_codec} goes into .mov files"])
+    if target.exists() and target.samefile(clip_path):
+        raise DeliveryError(f"{target}: is the clip itself; name another file with -o")
+    times: FrameTimes = account.board.get(FrameTimes, clip_path)
+    listener(Event("pass", "assemble", total=times.frames))
+    return make_clip(
+        Path(frames),
+        account.board.get(Clip, clip_path),
+        times,
+        encoding,
+        target,
+        bits=bits,
+        fill=fill,
+        first_number=start,
+        on_frame=lambda done: listener(Event("progress", "assemble", target.name, done, times.frames)),
+    )
 
 
 def plan(
@@ -81,6 +177,10 @@ def plan(
 ) -> planning.Plan:
     """Return the plan of a run, with the settings of the folder `takes` where one is given."""
     return _plan(_layers(Path(takes) if takes else None, config, settings), only, deliver=True)
+
+
+def _takes(paths: Iterable[Path]) -> list[Path]:
+    return [take for path in paths for take in (find_takes(path) if path.is_dir() else [path])]
 
 
 def _layers(folder: Path | None, config: Path | str | None, settings: Settings | None) -> list[Layer]:
@@ -105,5 +205,10 @@ def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool)
     ]
     wanted: list[planning.Kind] = [FrameTimes, TakeName, *facts]
     if deliver:
-        wanted += [ClipFile, JoinedSequence]
+        wanted += [ClipFile, JoinedSequence, *(kind for _, kind in _asked_for(stages))]
     return planning.plan(stages, wanted, only)
+
+
+def _asked_for(stages: Iterable[Stage]) -> Iterator[tuple[Task, planning.Kind]]:
+    """Yield the tasks whose files the settings ask for, each with what it makes."""
+    return ((stage, planning.produced(stage)) for stage in stages if isinstance(stage, Task) and stage.delivers)

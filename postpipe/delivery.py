@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,9 +15,9 @@ from numpy.typing import NDArray
 
 from postpipe.edit import Blend, Edit, Event, stretches
 from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat
-from postpipe.timing import Position, parse_timecode, round_half_up
+from postpipe.timing import Position, format_timecode, parse_timecode, round_half_up
 
-VideoCodec = Literal["h264", "h265", "prores", "dnxhr"]
+VideoCodec = Literal["h264", "h265", "lossless", "prores", "dnxhr"]
 SoundCodec = Literal["aac", "pcm_s16le", "pcm_s24le"]
 
 
@@ -62,6 +64,8 @@ class FrameTimes(Artifact):
             number = parse_timecode(position.timecode, self.rate) - start
             if number < 0:
                 raise ValueError(f"{position.timecode} lies before the clip, which starts at {start_timecode}")
+            if not self.vfr:
+                return min(number, self.frames)  # whatever the time base did to the times
             seconds = number / self.rate
         else:
             seconds = position.seconds or Fraction(0)
@@ -71,6 +75,19 @@ class FrameTimes(Artifact):
         ticks = seconds / self.time_base
         limit = int(self.pts[0]) + ticks.numerator // ticks.denominator
         return max(0, int(np.searchsorted(self.pts, limit, side="right")) - 1)
+
+    def timecode(self, index: int, start_timecode: str | None = None) -> str:
+        """Return the timecode of frame `index`, which names it in `frame_at`; of a variable rate, the next whole one.
+
+        `start_timecode` is the clip's own; one that does not fit the rate counts as none.
+        """
+        start = 0
+        if start_timecode:
+            with contextlib.suppress(ValueError):
+                start = parse_timecode(start_timecode, self.rate)
+        number = math.ceil((self.seconds(index) - self.seconds(0)) * self.rate) if self.vfr else index
+        drop = start_timecode is not None and ":" not in start_timecode[-4:]
+        return format_timecode(start + number, self.rate, drop=drop)
 
 
 @dataclass(frozen=True, slots=True)

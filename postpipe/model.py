@@ -46,6 +46,10 @@ class SequenceFacts(Facts):
     """Facts of the finished sequence, which `takes.json` shows under `sequence` → `name`."""
 
 
+class Transient(Artifact):
+    """An artifact of one run: it is not stored, and what is made with it does not depend on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
     """Layout of planar YCbCr: `name` as libav writes it, `bits` per sample (8 or 10), chroma subsampling as shifts."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "edit", "errors"}
+NOUNS = {"model", "timing", "delivery", "edit", "stills", "errors"}
 
 ALLOWED = {
     "errors": set(),
@@ -19,7 +19,8 @@ ALLOWED = {
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
     "edit": {"model"},
-    "media": NOUNS,
+    "stills": {"model", "timing", "delivery"},
+    "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "engine.stage", "postpipe_kernels"},
     "api": {*NOUNS, "engine"},

@@ -15,6 +15,7 @@ from postpipe_kernels._planes import Plane
 from postpipe_kernels.blend import ONE
 from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
+from postpipe_kernels.pixels import Pixels, chroma_taps
 from postpipe_kernels.resize import Taps
 
 Reals = NDArray[np.float64]
@@ -125,6 +126,25 @@ def _linear(rows: Reals, positions: Reals) -> Reals:
     fraction = (positions - below)[:, None]
     last = rows.shape[0] - 1
     return (1.0 - fraction) * rows[np.clip(below, 0, last)] + fraction * rows[np.clip(below + 1, 0, last)]
+
+
+def to_pixels(planes: Planes, bits: int, matrix: Reals, offset: Reals, out: Pixels) -> None:
+    """Interpolate chroma and undo the matrix; see `pixels.to_pixels`."""
+    shape = planes[0].shape
+    wide = [planes[0].astype(np.float64), *(chroma_at_luma(plane.astype(np.float64), shape) for plane in planes[1:])]
+    exact = np.stack(wide, axis=2) @ matrix.T + offset
+    out[...] = np.clip(np.floor(exact + 0.5), 0, np.iinfo(out.dtype).max)
+
+
+def from_pixels(pixels: Pixels, matrix: Reals, offset: Reals, out: Planes, out_bits: int) -> None:
+    """Apply the matrix and filter chroma; see `pixels.from_pixels`."""
+    exact = list(np.moveaxis(pixels.astype(np.float64) @ matrix.T + offset, 2, 0))
+    rows, columns = out[1].shape
+    x_taps = chroma_taps(pixels.shape[1], columns, sited=True)
+    y_taps = chroma_taps(pixels.shape[0], rows, sited=False)
+    exact[1:] = [_weighted(_weighted(plane.T, x_taps).T, y_taps) for plane in exact[1:]]
+    for plane, target in zip(exact, out, strict=True):
+        target[...] = np.clip(np.floor(plane + 0.5), 0, (1 << out_bits) - 1)
 
 
 def resample_plane(plane: Plane, out: Plane, x_taps: Taps, y_taps: Taps, bits: int | None = None) -> None:

@@ -111,10 +111,10 @@ def taps(
     distances = indices - centres[:, None]
     overlap = np.clip(radius - np.abs(distances), 0.0, 1.0)
     weights = overlap if kind == "area" else FILTERS[kind][1](distances / stretch)
-    return _folded(indices, weights, source_length)
+    return folded(indices, weights, source_length)
 
 
-def _folded(indices: NDArray[np.int64], weights: NDArray[np.float64], source_length: int) -> Taps:
+def folded(indices: NDArray[np.int64], weights: NDArray[np.float64], source_length: int) -> Taps:
     """Give the weights of samples beyond an edge to the edge, and bring weights to a sum of exactly 1."""
     target_length, count = indices.shape
     width = max(4, count + count % 2)  # the kernel works on 4, then 2 taps at a time

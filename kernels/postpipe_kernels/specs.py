@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels import blend, colour, luma, peers, point, reference, resize, tone
+from postpipe_kernels import blend, colour, luma, peers, pixels, point, reference, resize, tone
 
 Layout = Callable[[NDArray[Any]], NDArray[Any]]
 """Gives a plane of the same samples that lies in memory in some way."""
@@ -134,6 +134,27 @@ def _point(with_curve: bool, from_: tuple[str, str] | None, deeper: bool = False
     return example
 
 
+def _to_pixels(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    bits = bits_of(dtype)
+    conversion = pixels.pixel_matrix("bt709", "limited", bits, 8 * np.dtype(dtype).itemsize)
+    arguments = {"planes": _frame(height, width, dtype, layout), "bits": bits}
+    return {**arguments, **_affine(conversion), "out": np.zeros((height, width, 3), dtype)}
+
+
+def _from_pixels(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    bits = bits_of(dtype)
+    conversion = pixels.plane_matrix("bt709", "limited", bits, 8 * np.dtype(dtype).itemsize)
+    channels = [picture(height, width, dtype, seed).astype(np.float64) for seed in (3, 4, 5)]
+    span = np.iinfo(dtype).max / ((1 << bits) - 1)
+    colours = (np.stack(channels, axis=2) * span).astype(dtype)
+    out = {"out": _frame(height, width, dtype, layout), "out_bits": bits}
+    return {"pixels": colours, **_affine(conversion), **out}
+
+
+def _affine(conversion: tuple[NDArray[np.float64], NDArray[np.float64]]) -> dict[str, Any]:
+    return {"matrix": conversion[0], "offset": conversion[1]}
+
+
 def _resample(kind: str, numerator: int, denominator: int) -> Example:
     def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
         rows, columns = (-(-length * numerator // denominator) for length in (height, width))
@@ -202,6 +223,16 @@ SPECS: tuple[KernelSpec, ...] = (
         "point_curve_depth", "point operation: luma curve, between 8 and 10 bits",
         point.apply_point, reference.apply_point, _point(True, None, deeper=True), ("out",),
         1, "code values", {"numpy": reference.apply_point},
+    ),
+    KernelSpec(
+        "to_pixels", "YCbCr 4:2:0 to interleaved B'G'R'",
+        pixels.to_pixels, reference.to_pixels, _to_pixels, ("out",),
+        1, "code values", {"numpy": reference.to_pixels},
+    ),
+    KernelSpec(
+        "from_pixels", "interleaved B'G'R' to YCbCr 4:2:0, the inverse of to_pixels",
+        pixels.from_pixels, reference.from_pixels, _from_pixels, ("out",),
+        1, "code values", {"numpy": reference.from_pixels},
     ),
     KernelSpec(
         "upscale_lanczos3", "resampling to twice the size, 6x6 taps (OpenCV: Lanczos4, 8x8)",

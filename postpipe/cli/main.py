@@ -17,6 +17,8 @@ EXIT_USAGE, EXIT_SKIPPED, EXIT_NOTHING, EXIT_INTERRUPTED = 2, 3, 4, 130
 COMMANDS = {
     "run": "Turn a folder of takes into a finished sequence.",
     "inspect": "Measure takes and print what was found.",
+    "extract": "Write frames of takes as picture files.",
+    "assemble": "Make a clip of processed frames, with the time, sound and tags of the one they came from.",
     "plan": "Print what a run would do, as text or as a Mermaid picture.",
     "stages": "List the stages, what they read and make, and their settings.",
     "bench": "Measure the kernels against NumPy and OpenCV.",

@@ -13,6 +13,7 @@ from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
 from postpipe.model import Clip, Facts, SequenceFacts
+from postpipe.stills import Stills
 from postpipe.timing import format_rate
 
 SCHEMA = "postpipe.takes.1"
@@ -45,6 +46,11 @@ class Account:
     def takes(self) -> list[dict[str, Any]]:
         """Return one entry for each file, in the order of the folder."""
         return [self._take(path) for path in self.files]
+
+    def stills(self) -> list[dict[str, Any]]:
+        """Return one entry for each still, in the order of the takes."""
+        found = ((path, self.board.get(Stills, path)) for path in self.board.clips)
+        return [{"take": path.name, **row} for path, stills in found if stills for row in stills.summary()]
 
     def _sequence(self) -> dict[str, Any] | None:
         sequence: JoinedSequence | None = self.board.get(JoinedSequence)
@@ -98,6 +104,7 @@ class Account:
             "media": None,
             "warnings": [],
             "facts": {},
+            "stills": [],
             "fixes": [],
             "render": None,
         }
@@ -116,6 +123,10 @@ class Account:
         for choice in selection.scenes if selection else ():
             if path in choice.ranked:
                 entry |= {"selected": path == choice.selected, "rank": choice.ranked.index(path) + 1}
+        stills: Stills | None = self.board.get(Stills, path)
+        if stills is not None:
+            entry["stills"] = stills.summary()
+            entry["warnings"] += stills.warnings
         delivered: ClipFile | None = self.board.get(ClipFile, path)
         if delivered is not None:
             entry["warnings"] += delivered.warnings

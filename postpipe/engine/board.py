@@ -11,7 +11,7 @@ from postpipe.engine.plan import Kind, Need, Step, needs, produced
 from postpipe.engine.stage import Desk, Stage
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import TakeError
-from postpipe.model import Artifact
+from postpipe.model import Artifact, Transient
 
 MISSING: Any = object()
 
@@ -148,7 +148,8 @@ class Board:
         task = step.task
         if not task.stored:
             return task.run(**arguments)
-        key = self.key(task, arguments)
+        lasting = {n.name: arguments[n.name] for n in needs(task.run) if not issubclass(n.kind, Transient)}
+        key = self.key(task, lasting)
         found = store.get(produced(task), key)
         if found is not None and sound(found):
             return found

@@ -31,6 +31,8 @@ class Outputs:
 
     def __exit__(self, *_: object) -> None:
         self._scratch.__exit__()
+        with contextlib.suppress(OSError):  # it holds the store or the list of outputs
+            (self.root / HIDDEN).rmdir()
 
     def publish(self, temporary: Path, name: str) -> str:
         """Move a finished file to `name` below OUT; return the SHA-256 of its content."""

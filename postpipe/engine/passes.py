@@ -14,7 +14,7 @@ from postpipe_kernels import point
 
 from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
 from postpipe.edit import Blend
-from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Sound, View
+from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Recorder, Sound, View
 from postpipe.errors import TakeError
 from postpipe.media.copying import copy_frames
 from postpipe.media.frames import allocate_like
@@ -27,6 +27,7 @@ from postpipe.model import PIXEL_FORMATS, Artifact, Clip, Frame, PixelFormat
 Bound = PointOp | FrameFilter
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 """Options of x264 for pieces that are read again: decoded, they are what was written."""
+Scratch = Callable[[str], Path]
 OnFrame = Callable[[int], None]
 """Called with the number of frames done so far; it may raise `Cancelled`."""
 
@@ -34,8 +35,11 @@ OnFrame = Callable[[int], None]
 class Watcher:
     """A group of analysers stepped together through one stream of frames."""
 
-    def __init__(self, analysers: Sequence[Analyser[Any, Any]], clip: Clip) -> None:
-        self._running = [(analyser, analyser.start(clip)) for analyser in analysers]
+    def __init__(self, analysers: Sequence[Analyser[Any, Any]], clip: Clip, scratch: Scratch | None = None) -> None:
+        self._running = [
+            (one, one.record(clip, scratch) if isinstance(one, Recorder) and scratch else one.start(clip))
+            for one in analysers
+        ]
         wanted = [view for analyser in analysers for view in analyser.views if isinstance(view, View)]
         self._views = [(view, view.start(clip)) for view in _in_order(wanted)]
 
@@ -71,14 +75,19 @@ def listens(analyser: Analyser[Any, Any]) -> Sound | None:
 
 
 def look(
-    clip: Clip, analysers: Sequence[Analyser[Any, Any]], *, threads: int, on_frame: OnFrame
+    clip: Clip,
+    analysers: Sequence[Analyser[Any, Any]],
+    *,
+    threads: int,
+    on_frame: OnFrame,
+    scratch: Scratch | None = None,
 ) -> tuple[list[Artifact], int]:
     """Run the analysers over one clip in one decode; return their facts, in order, and the frames decoded.
 
-    Raises `TakeError` when the clip cannot be decoded or holds no frame.
+    `scratch` is for recorders. Raises `TakeError` when the clip cannot be decoded or holds no frame.
     """
     lookers = [analyser for analyser in analysers if listens(analyser) is None]
-    watcher = Watcher(lookers, clip)
+    watcher = Watcher(lookers, clip, scratch)
     first = end = None
     with PictureReader(clip, threads=threads) as reader:
         for frame in reader.frames():

@@ -191,7 +191,8 @@ class _Planner:
         if self.in_circle(task.id):
             return False
         self.open.append(task.id)
-        late = [self.require(need, by=task.id, rendered=rendered) for need in needs(task.run)]
+        wanted = [need for need in needs(task.run) if not need.optional or task.uses(need.kind)]
+        late = [self.require(need, by=task.id, rendered=rendered) for need in wanted]
         self.open.pop()
         self.steps[key] = Step(task, rendered)
         if any(late):

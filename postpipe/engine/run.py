@@ -23,10 +23,10 @@ from postpipe.engine.ingest import read_clip
 from postpipe.engine.outputs import Outputs
 from postpipe.engine.plan import Plan, Step, produced
 from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, render_take
-from postpipe.engine.stage import Desk
+from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
-from postpipe.model import Artifact, Clip
+from postpipe.model import Artifact, Clip, Transient
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -74,7 +74,7 @@ class Run:
                 if not self.board.clips:
                     raise DeliveryError("\n".join(["no take could be delivered:", *self._reasons()]))
             account = Account(self.files, self.board, self.skipped, self.counts)
-            if self.outputs is not None:
+            if self.outputs is not None and self.plan.renders:
                 self.counts.delivered = account.sequence_frames
                 self.outputs.finish(account.document())
         self._tell(Event("done"))
@@ -95,6 +95,8 @@ class Run:
     def _look_at(self, clips: list[Clip]) -> None:
         frames = sum(clip.picture.declared_frames or 0 for clip in clips)
         self._tell(Event("pass", "look", total=frames))
+        by_index = all(isinstance(analyser, FromIndex | Recorder) for analyser in self.plan.look)
+        desk = self._desk()
 
         def work(clip: Clip, threads: int) -> tuple[list[Artifact], int]:
             keys = {
@@ -104,11 +106,16 @@ class Run:
             stored = {analyser: self.store.get(produced(analyser), key) for analyser, key in keys.items()}
             found = [artifact for artifact in stored.values() if artifact is not None]
             missing = [analyser for analyser, artifact in stored.items() if artifact is None]
-            if not missing:
-                return found, 0
-            facts, decoded = passes.look(clip, missing, threads=threads, on_frame=self._on_frame("look", clip))
+            causes = [analyser for analyser in missing if not isinstance(analyser, Recorder)]
+            told = [analyser.from_index(clip) for analyser in causes if isinstance(analyser, FromIndex) and by_index]
+            if len(told) == len(causes) and all(told):
+                return [*found, *filter(None, told)], 0
+            facts, decoded = passes.look(
+                clip, missing, threads=threads, on_frame=self._on_frame("look", clip), scratch=desk.scratch
+            )
             for analyser, artifact in zip(missing, facts, strict=True):
-                self.store.put(keys[analyser], artifact)
+                if not isinstance(artifact, Transient):
+                    self.store.put(keys[analyser], artifact)
             return [*found, *facts], decoded
 
         for clip in clips:  # in order, whichever is finished first
@@ -175,9 +182,15 @@ class Run:
 
     def _desk(self) -> Desk:
         outputs = self.outputs
-        if outputs is None:
-            return Desk(self.store.scratch, self._unit, _no_output, self._check, self._progress)
-        return Desk(outputs.scratch, self._unit, outputs.publish, self._check, self._progress)
+        files = (
+            (self.store.scratch, self._unit, _no_output, Path)
+            if outputs is None
+            else (outputs.scratch, self._unit, outputs.publish, outputs.root.joinpath)
+        )
+        return Desk(*files, self._count_still, self._check, self._progress)
+
+    def _count_still(self, frames: int) -> None:
+        self.counts.decoded_stills += frames
 
     def _unit(self, key: str, container: str) -> Path:
         path = self.store.unit(key, container)

@@ -135,6 +135,33 @@ class Analyser(Stage, Generic[StateT, FactsT]):
         """Return the facts. The return annotation declares what the analyser makes."""
 
 
+class Recorder(Analyser[StateT, FactsT]):
+    """An analyser that writes files of what it sees, such as stills.
+
+    It rides along in a look that is made for others and never causes one. What it makes is `Transient`: whoever
+    reads it takes `T | None`, and does the work without it where there was no look.
+    """
+
+    @abstractmethod
+    def record(self, clip: Clip, scratch: Callable[[str], Path]) -> StateT:
+        """Return the state for one pass over `clip`; `scratch(suffix)` gives a path for a new file."""
+
+    def start(self, clip: Clip) -> StateT:
+        """Recorders are started with `record`."""
+        raise NotImplementedError
+
+
+@runtime_checkable
+class FromIndex(Protocol):
+    """An analyser that can tell its facts from the file's index too, without decoding.
+
+    It is only asked where every analyser of a plan can: what they do not say of the picture nobody wants then.
+    """
+
+    def from_index(self, clip: Clip) -> Artifact | None:
+        """Return the facts, or `None` where the index does not tell."""
+
+
 class Task(Stage):
     """Facts and decisions to decisions or files; no frames.
 
@@ -148,6 +175,15 @@ class Task(Stage):
     stored: ClassVar[bool] = False
 
     run: Callable[..., Artifact]
+
+    @property
+    def delivers(self) -> bool:
+        """Whether its settings ask every run for what it makes: files that no other task needs."""
+        return False
+
+    def uses(self, kind: type[Artifact]) -> bool:
+        """Whether its settings call for an optional input; what nobody calls for is not measured."""
+        return True
 
 
 class Slot(enum.IntEnum):
@@ -251,11 +287,14 @@ class Desk:
     """What a task that writes files may use. Files go to `scratch` first and are published whole by the engine.
 
     `unit(key, container)` is the path of a rendered unit. `publish(temporary, name)` moves a finished file to `name`
-    below OUT and returns its content digest. `check` raises `Cancelled` when the run was asked to stop.
+    below OUT and returns its content digest; `output(name)` is its path. `decoded` counts frames that a task decodes
+    for stills. `check` raises `Cancelled` when the run was asked to stop.
     """
 
     scratch: Callable[[str], Path]
     unit: Callable[[str, str], Path]
     publish: Callable[[Path, str], str]
+    output: Callable[[str], Path]
+    decoded: Callable[[int], None]
     check: Callable[[], None]
     progress: Callable[[str, int, int], None]

@@ -49,6 +49,7 @@ _PLANAR = tuple(PIXEL_FORMATS)
 PICTURE_CODECS: dict[str, PictureCodec] = {
     "h264": PictureCodec("libx264", "mp4", "avc1", _PLANAR, {"preset": "medium", "crf": "16"}),
     "h265": PictureCodec("libx265", "mp4", "hvc1", _PLANAR, {"preset": "medium", "crf": "18"}),
+    "lossless": PictureCodec("libx264", "mp4", "avc1", _PLANAR, {"preset": "medium", "qp": "0"}),
     "prores": PictureCodec(
         "prores_ks", "mov", "", ("yuv422p10le", "yuv444p10le"), {"vendor": "apl0"}, ranges=("limited",)
     ),
@@ -72,7 +73,7 @@ def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapp
     merged = {**PICTURE_CODECS[codec].defaults, **options}
     if options.keys() & {"qp", "b"}:
         merged.pop("crf", None)  # a constant quality would win over either
-    if codec == "h264":
+    if codec in ("h264", "lossless"):
         # x264's own look-ahead of 40 frames holds some 300 MB at 1080p; presets down to `fast` do with less.
         merged["x264-params"] = _with("rc-lookahead=20", merged.get("x264-params", ""))
         fixed = "open-gop=0:repeat-headers=0" + (":asm=AVX2" if _has_avx512() else "")

@@ -23,7 +23,7 @@ from postpipe.media.frames import allocate, convert_native, is_native
 from postpipe.media.open import delivery_faults, discard_output, open_output
 from postpipe.model import ColourSpec, Frame, PixelFormat
 
-Codec = Literal["h264", "h265", "prores", "dnxhr"]
+Codec = Literal["h264", "h265", "lossless", "prores", "dnxhr"]
 
 REORDER = 2
 """Pictures by which decoding runs ahead of showing: what x264 and x265 need with pyramids of B-frames, the
@@ -36,7 +36,7 @@ class PictureWriter:
     The first picture is an IDR frame and groups of pictures are closed, so that units can be joined
     without encoding again. `colour` is tagged in the bitstream and in the container. `threads` is fixed,
     since x264 writes other bytes for other thread counts. `options` go to the encoder (`crf`, `preset`,
-    `profile`, …). The file is MP4 for h264 and h265, MOV for prores and dnxhr, whatever its name.
+    `profile`, …). The file is MP4 for h264, h265 and lossless, MOV for prores and dnxhr, whatever its name.
 
     Leave the `with` block without an exception, or call `close()`, and the file is whole; after an
     exception there is no file. Raises `ValueError` for a layout, size or colour that the codec does not

@@ -7,10 +7,12 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postpipe.delivery import FrameTimes
 from postpipe.engine.stage import Analyser, Look
 from postpipe.errors import TakeError
+from postpipe.media.index import read_index
 from postpipe.model import Clip
 from postpipe.timing import nearest_standard_rate
 
@@ -33,6 +35,11 @@ class Clock(Analyser[_State, FrameTimes]):
         """Begin with no frame."""
         return _State(clip)
 
+    def from_index(self, clip: Clip) -> FrameTimes | None:
+        """Return the times as the packets of the file have them; which frames are damaged is not known then."""
+        index = read_index(clip)
+        return None if index is None or index.pts is None else _times(clip, index.pts, ())
+
     def step(self, state: _State, item: Look) -> None:
         """Note the time of a frame."""
         state.seconds.append(item.frame.pts_seconds)
@@ -43,17 +50,21 @@ class Clock(Analyser[_State, FrameTimes]):
         """Return the times. Raises `TakeError` for a clip without a frame."""
         if not state.seconds:
             raise TakeError(state.clip.path, "holds no picture that can be decoded", "export or download it again")
-        picture = state.clip.picture
-        pts = np.array([round(second / picture.time_base) for second in state.seconds], np.int64)
-        rate, vfr = measured_rate(pts, picture.time_base, picture.rate)
-        return FrameTimes(
-            time_base=picture.time_base,
-            pts=pts,
-            last_duration=max(1, round(1 / (rate * picture.time_base))),
-            rate=rate,
-            vfr=vfr,
-            damaged=tuple(state.damaged),
-        )
+        ticks = [round(second / state.clip.picture.time_base) for second in state.seconds]
+        return _times(state.clip, np.array(ticks, np.int64), tuple(state.damaged))
+
+
+def _times(clip: Clip, pts: NDArray[np.int64], damaged: tuple[int, ...]) -> FrameTimes:
+    picture = clip.picture
+    rate, vfr = measured_rate(pts, picture.time_base, picture.rate)
+    return FrameTimes(
+        time_base=picture.time_base,
+        pts=pts,
+        last_duration=max(1, round(1 / (rate * picture.time_base))),
+        rate=rate,
+        vfr=vfr,
+        damaged=damaged,
+    )
 
 
 def measured_rate(pts: np.ndarray, time_base: Fraction, nominal: Fraction) -> tuple[Fraction, bool]:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from postpipe.delivery import Encoding
+from postpipe.delivery import Encoding, VideoCodec
 from postpipe.engine.stage import Task
 from postpipe.errors import SettingsError
 from postpipe.media import encoders
@@ -19,6 +19,8 @@ _LAYOUTS = {
     ("h264", 10): "yuv420p10le",
     ("h265", 8): "yuv420p",
     ("h265", 10): "yuv420p10le",
+    ("lossless", 8): "yuv420p",
+    ("lossless", 10): "yuv420p10le",
     ("prores", 10): "yuv422p10le",
     ("dnxhr", 8): "yuv422p",
     ("dnxhr", 10): "yuv422p10le",
@@ -35,8 +37,10 @@ class Deliver(Task):
     scope: ClassVar[str] = "project"
 
     video_codec: Annotated[
-        Literal["h264", "h265", "prores", "dnxhr"],
-        Meta(description="h264, h265 (.mp4), prores or dnxhr (.mov, for editors)"),
+        VideoCodec,
+        Meta(
+            description="h264, h265 (.mp4), prores or dnxhr (.mov, for editors), lossless (H.264 that alters no pixel)"
+        ),
     ] = "h264"
     bits: Annotated[Literal[8, 10] | None, Meta(description="bits per sample; unset: 8, or 10 for prores")] = None
     preset: Annotated[str, Meta(description="x264 and x265: speed against size, ultrafast … veryslow")] = "medium"
@@ -71,7 +75,9 @@ class Deliver(Task):
         faults = [fault for codec in (self.video_codec, sound_codec) if (fault := encoders.check(codec))]
         if faults:
             raise SettingsError([f"[deliver] {fault}" for fault in faults])
-        quality = {"preset": self.preset, "crf": str(self.crf)} if self.video_codec in ("h264", "h265") else {}
+        quality = {"preset": self.preset} if self.video_codec in ("h264", "h265", "lossless") else {}
+        if self.video_codec in ("h264", "h265"):
+            quality["crf"] = str(self.crf)
         return Encoding(
             video_codec=self.video_codec,
             pixel_format=PIXEL_FORMATS[_LAYOUTS[self.video_codec, self._bits]],
