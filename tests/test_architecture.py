@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "edit", "errors"}
+NOUNS = {"model", "timing", "delivery", "documents", "edit", "errors", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
+    "documents": set(),
     "model": set(),
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
     "edit": {"model"},
+    "sidecar": {"model"},
     "media": NOUNS,
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "engine.stage", "postpipe_kernels"},
