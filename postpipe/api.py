@@ -66,14 +66,21 @@ def run(
 def inspect(
     files: Iterable[Path | str],
     *,
+    config: Path | str | None = None,
     settings: Settings | None = None,
     store: Path | str | None = None,
     jobs: int | None = None,
     listener: Listener = lambda event: None,
 ) -> Account:
-    """Measure files (or the takes of folders) and return the account; nothing is written but the store."""
+    """Measure files (or the takes of folders) and return the account; nothing is written but the store.
+
+    `config` is a TOML file (default: `postpipe.toml` in the folder that holds all the takes, where it is one),
+    `settings` its sections as a mapping, which win over it.
+    """
     paths = _takes(map(Path, files))
-    the_plan = _plan(_layers(None, None, settings), None, deliver=False)
+    folders = {path.absolute().parent for path in paths}
+    folder = folders.pop() if len(folders) == 1 else None
+    the_plan = _plan(_layers(folder, config, settings), None, deliver=False)
     with opened(Path(store) if store else None) as the_store:
         return Run(paths, the_plan, the_store, None, jobs=jobs, listener=listener).execute()
 

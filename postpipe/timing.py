@@ -20,13 +20,16 @@ def sample_at_frame(frame: int, rate: Fraction, sample_rate_hz: int) -> int:
     return round_half_up(Fraction(frame) * sample_rate_hz / rate)
 
 
+_RATE = re.compile(r"\d{1,9}(\.\d{1,20})?|\d{1,9}/0*[1-9]\d{0,8}")
+
+
 def parse_rate(text: str) -> Fraction:
     """Return a frame rate from `24`, `24/1`, `23.976` or `24000/1001`.
 
     Decimal NTSC rates (23.976, 29.97, 59.94, …) become their exact ×1000/1001 fractions.
     Raises `ValueError` when the text is no positive rate.
     """
-    rate = Fraction(text.strip())
+    rate = Fraction(text) if _RATE.fullmatch(text := text.strip()) else Fraction(0)
     if rate <= 0:
         raise ValueError(f"{text!r} is not a positive frame rate")
     ntsc = Fraction(round_half_up(rate * 1001 / 1000) * 1000, 1001)

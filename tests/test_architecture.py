@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "edit", "stills", "errors"}
+NOUNS = {"model", "timing", "delivery", "documents", "edit", "stills", "errors", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
+    "documents": set(),
     "model": set(),
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
     "edit": {"model"},
+    "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},

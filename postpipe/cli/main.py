@@ -12,7 +12,7 @@ import click
 from postpipe import __version__
 from postpipe.errors import Cancelled, DeliveryError, PostpipeError, SettingsError
 
-EXIT_USAGE, EXIT_SKIPPED, EXIT_NOTHING, EXIT_INTERRUPTED = 2, 3, 4, 130
+EXIT_USAGE, EXIT_SKIPPED, EXIT_NOTHING, EXIT_GATE, EXIT_INTERRUPTED = 2, 3, 4, 6, 130
 
 COMMANDS = {
     "run": "Turn a folder of takes into a finished sequence.",
@@ -54,7 +54,7 @@ def cli() -> None:
     postpipe COMMAND --help       what a command takes
 
     Exit codes: 0 all done, 2 wrong usage or settings, 3 some takes were skipped, 4 nothing could be done,
-    130 interrupted.
+    6 inspect --gate does not let some takes pass, 130 interrupted.
     """
 
 

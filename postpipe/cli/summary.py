@@ -36,6 +36,23 @@ def print_takes(takes: list[dict[str, Any]]) -> None:
     _table(Console(highlight=False, soft_wrap=True), takes)
 
 
+def print_gate(takes: list[dict[str, Any]]) -> None:
+    """Print which takes the gate lets pass, and each reason why it does not."""
+    console = Console(highlight=False, soft_wrap=True)
+    passed = 0
+    for take in takes:
+        failures = [] if take["skipped"] else take["facts"]["gate"]["failures"]
+        reasons = [f"{miss['name']}: {miss['found']}; expected {miss['expected']}" for miss in failures]
+        if take["skipped"]:
+            reasons = [f"skipped: {take['skipped']['reason']}"]
+        passed += not reasons
+        for reason in reasons:
+            console.print(f"FAIL {take['file']}: {reason}", style="red", markup=False)
+        if not reasons:
+            console.print(f"pass {take['file']}", style="green", markup=False)
+    console.print(f"gate: {passed} of {len(takes)} takes pass", markup=False)
+
+
 def _table(console: Console, takes: list[dict[str, Any]]) -> None:
     """Print a line for each take, then the warnings and the reasons for skipping."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -83,7 +100,8 @@ def findings(take: dict[str, Any]) -> list[str]:
         found.append("no sound")
     elif sound["silent"]:
         found.append("silent")
-    return found
+    broken = facts.get("settings", {}).get("broken", [])
+    return found + [f"{miss['name']} {miss['found']}, not {miss['expected']}" for miss in broken]
 
 
 _COUNTED = (("black_frames", "black"), ("duplicate_frames", "duplicate"), ("damaged_frames", "damaged"))

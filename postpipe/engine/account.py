@@ -13,6 +13,7 @@ from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
 from postpipe.model import Clip, Facts, SequenceFacts
+from postpipe.sidecar import Sidecar, TakeLog
 from postpipe.stills import Stills
 from postpipe.timing import format_rate
 
@@ -34,12 +35,19 @@ class Account:
         sequence: JoinedSequence | None = self.board.get(JoinedSequence)
         return sequence.frames if sequence else 0
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about what concerns no take alone."""
+        log: TakeLog | None = self.board.get(TakeLog)
+        return log.warnings if log else ()
+
     def document(self) -> dict[str, Any]:
         """Return the whole account as plain data."""
         return {
             "schema": SCHEMA,
             "frames": dataclasses.asdict(self.counts),
             "sequence": self._sequence(),
+            "warnings": list(self.warnings),
             "takes": self.takes(),
         }
 
@@ -102,6 +110,7 @@ class Account:
             "rank": None,
             "skipped": None,
             "media": None,
+            "sidecar": None,
             "warnings": [],
             "facts": {},
             "stills": [],
@@ -116,6 +125,10 @@ class Account:
         facts = [fact for fact in self.board.facts(path) if isinstance(fact, Facts)]
         entry["facts"] = {fact.name: fact.summary() for fact in facts}
         entry["warnings"] = [*clip.warnings, *(text for fact in facts for text in fact.warnings())]
+        sidecar: Sidecar | None = self.board.get(Sidecar, path)
+        if sidecar is not None:
+            entry["sidecar"] = sidecar.summary()
+            entry["warnings"] += sidecar.warnings
         name: TakeName | None = self.board.get(TakeName, path)
         if name is not None:
             entry |= {"scene": name.scene, "take": name.take}

@@ -74,6 +74,8 @@ class Run:
                 if not self.board.clips:
                     raise DeliveryError("\n".join(["no take could be delivered:", *self._reasons()]))
             account = Account(self.files, self.board, self.skipped, self.counts)
+            for text in account.warnings:
+                self._tell(Event("warning", message=text))
             if self.outputs is not None and self.plan.renders:
                 self.counts.delivered = account.sequence_frames
                 self.outputs.finish(account.document())

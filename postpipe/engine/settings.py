@@ -6,10 +6,8 @@ import dataclasses
 import difflib
 import functools
 import json
-import tomllib
-import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import entry_points
@@ -18,9 +16,11 @@ from typing import Any
 
 import msgspec
 
+from postpipe.documents import DocumentError, parse_toml, read_text, toml_line
 from postpipe.engine.stage import Stage
+from postpipe.engine.values import brief, entry_type, faults, read_value, words
 from postpipe.errors import SettingsError
-from postpipe.timing import format_rate, parse_rate
+from postpipe.timing import format_rate
 
 ENTRY_POINTS = "postpipe.stages"
 
@@ -29,12 +29,19 @@ ENTRY_POINTS = "postpipe.stages"
 class Layer:
     """Settings from one place: `source` is how that place is named in messages, `values` section → key → value.
 
-    With `text` the values are strings from a command line and are read as what the parameter expects.
+    With `text` the values are strings from a command line and are read as what the parameter expects. `document`
+    is the TOML that the values come from: messages say on which of its lines a key stands.
     """
 
     source: str
     values: Mapping[str, Any]
     text: bool = False
+    document: str = ""
+
+    def place(self, *route: str) -> str:
+        """Return how a section, or a key in it, is named in messages."""
+        line = toml_line(self.document, route) if self.document else None
+        return self.source if line is None else f"{self.source}, line {line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +66,27 @@ class Parameter:
         """What a value looks like, for the command line."""
         if self.is_table:
             return "SCENE.KEY=VALUE" if self.fields else "SCENE=TAKE"
-        return "|".join(_words(self.type))
+        return "|".join(words(self.type))
 
     @property
     def fields(self) -> dict[str, Parameter]:
         """The keys of each entry of a table whose entries are tables, by name; else none."""
-        entry = _entry(self.type) if self.is_table else None
-        if not (isinstance(entry, type) and issubclass(entry, msgspec.Struct)):
+        item = entry_type(self.type) if self.is_table else None
+        if not (isinstance(item, type) and issubclass(item, msgspec.Struct)):
             return {}
-        hints = typing.get_type_hints(entry, include_extras=True)
+        hints = typing.get_type_hints(item, include_extras=True)
         return {
             field.encode_name: Parameter(
                 self.section, field.encode_name, hints[field.name], field.default, _help(hints[field.name])
             )
-            for field in msgspec.structs.fields(entry)
+            for field in msgspec.structs.fields(item)
         }
-
-
-def _entry(type_: Any) -> Any:
-    """Return what the entries of a table are: `dict[str, T]` → `T`."""
-    plain = typing.get_args(type_)[0] if typing.get_origin(type_) is typing.Annotated else type_
-    return typing.get_args(plain)[1]
 
 
 def _help(hint: Any) -> str:
     """Return the description that stands with a type."""
     meta = [m for m in getattr(hint, "__metadata__", ()) if isinstance(m, msgspec.Meta)]
     return next((m.description for m in meta if m.description), "")
-
-
-def _words(type_: Any) -> list[str]:
-    """Return what may stand for a value of this type."""
-    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
-    if origin is typing.Annotated:
-        return _words(arguments[0])
-    if origin is typing.Literal:
-        return [str(argument) for argument in arguments]
-    if origin in (typing.Union, types.UnionType):
-        words = (word for argument in arguments if argument is not type(None) for word in _words(argument))
-        return list(dict.fromkeys(words))
-    if origin is tuple:
-        return [f"{word},…" for word in _words(arguments[0])]
-    return [{str: "TEXT", int: "NUMBER", float: "NUMBER", bool: "true|false", Fraction: "RATE"}[type_]]
 
 
 @functools.cache
@@ -142,39 +128,53 @@ def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Sta
     """
     problems: list[str] = []
     known = {(p.section, p.key): p for p in parameters(types)}
-    sections = sorted({section for section, _ in known})
     values: dict[tuple[str, str], Any] = {}
+    origins: dict[tuple[str, str], Layer] = {}
     for layer in layers:
-        for section, table in layer.values.items():
-            if section not in sections:
-                problems.append(f"{layer.source}: there is no section [{section}]{_nearest(section, sections)}")
-            elif not isinstance(table, Mapping):
-                problems.append(f"{layer.source}: [{section}] is a section of keys, not one value")
-            else:
-                for key, value in _entries(section, table, known.values()):
-                    parameter = known.get((section, key))
-                    if parameter is None:
-                        keys = [k for s, k in known if s == section]
-                        problems.append(f"{layer.source}: [{section}] has no key {key!r}{_nearest(key, keys)}")
-                        continue
-                    try:
-                        read = read_value(parameter.type, value, text=layer.text)
-                        if parameter.is_table:
-                            read = _over(values.get((section, key), {}), read, value)
-                        values[section, key] = read
-                    except (msgspec.ValidationError, ValueError) as error:
-                        problems.append(f"{layer.source}: [{section}] {key} = {value!r}: {error}")
+        for section, key, value, raw in _settings(layer, known, problems):
+            table = known[section, key].is_table
+            values[section, key] = _over(values.get((section, key), {}), value, raw) if table else value
+            origins[section, key] = layer
     stages: list[Stage] = []
     for type_ in types:
         section = type_.section or ""
         fields = dataclasses.fields(type_)
         try:
             stages.append(type_(**{f.name: values[section, f.name] for f in fields if (section, f.name) in values}))
-        except ValueError as error:  # a __post_init__ that checks several fields together
-            problems.append(f"[{section}]: {error}")
+        except ValueError as error:  # a __post_init__ that checks several fields; its text begins with the key
+            key = str(error).partition(" ")[0]
+            origin = origins.get((section, key))
+            problems.append(f"{origin.place(section, key)}: [{section}] {error}" if origin else f"[{section}] {error}")
     if problems:
         raise SettingsError(problems)
     return stages
+
+
+def _settings(
+    layer: Layer, known: Mapping[tuple[str, str], Parameter], problems: list[str]
+) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield section, key, value, and the value as it was written; what is wrong with the others goes to `problems`."""
+    sections = sorted({section for section, _ in known})
+    for section, table in layer.values.items():
+        if section not in sections:
+            near = _nearest(section, sections)
+            problems.append(f"{layer.place(section)}: there is no section [{section}]{near}")
+        elif not isinstance(table, Mapping):
+            problems.append(f"{layer.place(section)}: expected [{section}] and keys below it, found {brief(table)}")
+        else:
+            for key, value in _entries(section, table, known.values()):
+                parameter = known.get((section, key))
+                if parameter is None:
+                    near = _nearest(key, [k for s, k in known if s == section])
+                    problems.append(f"{layer.place(section, key)}: [{section}] has no key {brief(key)}{near}")
+                    continue
+                try:
+                    yield section, key, read_value(parameter.type, value, text=layer.text), value
+                except (msgspec.ValidationError, ValueError) as error:
+                    route = () if parameter.is_table else (key,)
+                    for at, item, expected in faults(parameter.type, value, route, error, text=layer.text):
+                        name = f"[{section}] {'.'.join(at)} = {brief(item)}"
+                        problems.append(f"{layer.place(section, *at)}: {name}: {expected}")
 
 
 def _entries(section: str, table: Mapping[str, Any], known: Iterable[Parameter]) -> Iterable[tuple[str, Any]]:
@@ -197,30 +197,15 @@ def _over(below: dict[str, Any], table: dict[str, Any], raw: Mapping[str, Any]) 
     return merged
 
 
-def read_value(type_: Any, value: Any, *, text: bool = False) -> Any:
-    """Return a setting as its parameter's type. Raises `ValueError` or `msgspec.ValidationError`."""
-
-    def hook(expected: Any, raw: Any) -> Any:
-        if expected is Fraction and isinstance(raw, str | int | float) and not isinstance(raw, bool):
-            try:
-                return parse_rate(str(raw))
-            except (ValueError, ZeroDivisionError) as error:
-                raise ValueError("expected a rate such as 24, 23.976 or 24000/1001") from error
-        raise ValueError(f"expected {expected.__name__}")
-
-    if text and isinstance(value, str) and _words(type_)[0].endswith(",…"):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    return msgspec.convert(value, type_, strict=not text, dec_hook=hook)
-
-
 def read_config(path: Path) -> Layer:
     """Return the settings of a TOML file. Raises `SettingsError` naming the file and the line."""
     try:
-        return Layer(path.name, tomllib.loads(path.read_text(encoding="utf-8")))
+        text = read_text(path)
+        return Layer(path.name, parse_toml(text), document=text)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror}); check the name given to --config"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: not valid TOML: {error}"]) from error
+    except DocumentError as error:
+        raise SettingsError([f"{path}: {error}"]) from error
 
 
 def default_config(types: Sequence[type[Stage]]) -> str:
@@ -247,6 +232,6 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # strings, numbers, booleans and lists are written alike in TOML
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
-    match = difflib.get_close_matches(word, known, n=1)
+def _nearest(word: object, known: Sequence[str]) -> str:
+    match = difflib.get_close_matches(str(word), known, n=1)
     return f"; did you mean {match[0]!r}?" if match else f"; known: {', '.join(sorted(known))}"

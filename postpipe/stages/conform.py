@@ -21,6 +21,16 @@ from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame, PictureStream
 from postpipe.timing import nearest_standard_rate
 
 KeyT = TypeVar("KeyT", bound=Hashable)
+ProjectRate = Annotated[
+    Fraction | None,
+    Meta(description='frames per second: 24, 23.976, "30000/1001"; unset: as most of the footage, none is locked'),
+]
+ProjectSize = Annotated[
+    Annotated[str, Meta(pattern=r"^[0-9]{1,5}x[0-9]{1,5}$", examples=["1920x1080"])] | None,
+    Meta(description='"1920x1080"; unset: as most of the footage'),
+]
+"""What the delivery conforms to and what takes have to keep: one key says both."""
+
 DELIVERY_COLOUR = ColourSpec("bt709", "limited", "bt709", "bt709")
 """What players, editors and platforms take a delivery for, at any size."""
 
@@ -34,13 +44,8 @@ class SetProject(Task):
     section: ClassVar[str] = "project"
     scope: ClassVar[str] = "project"
 
-    rate: Annotated[
-        Fraction | None, Meta(description='frames per second: 24, 23.976, "30000/1001"; unset: as most of the footage')
-    ] = None
-    size: Annotated[
-        Annotated[str, Meta(pattern=r"^\d+x\d+$")] | None,
-        Meta(description='"1920x1080"; unset: as most of the footage'),
-    ] = None
+    rate: ProjectRate = None
+    size: ProjectSize = None
     fit: Annotated[
         Literal["letterbox", "crop"],
         Meta(description="a take of another shape gets bars, or is cropped; it is never stretched"),
@@ -51,6 +56,8 @@ class SetProject(Task):
             width, height = map(int, self.size.split("x"))
             if width % 2 or height % 2 or not 16 <= width <= 16384 or not 16 <= height <= 16384:
                 raise ValueError(f"size = {self.size!r}: width and height must be even, from 16 to 16384")
+        if self.rate is not None and not 1 <= self.rate <= 1000:
+            raise ValueError(f"rate = {float(self.rate):g}: expected from 1 to 1000 frames per second")
 
     def run(
         self, selection: Selection, clips: Each[Clip], times: Each[FrameTimes], encoding: Encoding

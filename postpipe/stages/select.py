@@ -14,10 +14,12 @@ from postpipe.delivery import Admission, Choice, FrameTimes, Selection, TakeName
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Clip, Facts
+from postpipe.stages.locks import LockedSettings
 from postpipe.stages.quality import FlickerFigure, QualityChecks
 from postpipe.timing import natural_key
 
 FULL_HD = 1920 * 1080
+BROKEN_SETTING = 0.8  # as a fifth of the frames at fault: it decides between good takes, not for a bad one
 PATTERN = r"scene[ _-]*(?P<scene>\d+)(?:.*?take[ _-]*(?P<take>\d+))?"
 
 
@@ -36,7 +38,7 @@ class NameTakes(Task):
     def __post_init__(self) -> None:
         try:
             groups = re.compile(self.pattern).groupindex
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"pattern = {self.pattern!r}: not a regular expression: {error}") from error
         if "scene" not in groups:
             raise ValueError(f"pattern = {self.pattern!r}: needs a group (?P<scene>…)")
@@ -67,15 +69,17 @@ class Scores(Facts):
     complete: float
     flicker: float
     detail: float
+    settings: float = 1.0
 
     @property
     def quality(self) -> float:
         """All marks but detail, which has a meaning only between takes of one scene."""
-        return self.black * self.frozen * self.duplicate * self.damaged * self.complete * self.flicker
+        faults = self.black * self.frozen * self.duplicate * self.damaged * self.complete * self.flicker
+        return faults * self.settings
 
     def summary(self) -> dict[str, Any]:
         """Return the marks by name."""
-        marks = ("black", "frozen", "duplicate", "damaged", "complete", "flicker", "quality")
+        marks = ("black", "frozen", "duplicate", "damaged", "complete", "flicker", "settings", "quality")
         return {name: round(getattr(self, name), 4) for name in marks} | {"detail": float(f"{self.detail:.4g}")}
 
 
@@ -86,8 +90,10 @@ class ScoreTake(Task):
     id: ClassVar[str] = "scores"
     summary: ClassVar[str] = "marks of each take"
 
-    def run(self, clip: Clip, checks: QualityChecks, times: FrameTimes, flicker: FlickerFigure) -> Scores:
-        """Return the marks: the share of frames without the fault; for flicker, half at 1.4 %."""
+    def run(
+        self, clip: Clip, checks: QualityChecks, times: FrameTimes, flicker: FlickerFigure, settings: LockedSettings
+    ) -> Scores:
+        """Return the marks: the share of frames without the fault; for flicker, half at 1.4 %; settings, see above."""
 
         def share(count: int) -> float:
             return 1.0 - min(1.0, count / checks.frames)
@@ -101,6 +107,7 @@ class ScoreTake(Task):
             flicker=math.exp(-flicker.global_percent / 2),
             # The Laplacian is a second derivative per pixel; per picture, a smaller copy of it measures the same.
             detail=checks.sharpness * (clip.picture.width * clip.picture.height / FULL_HD) ** 2,
+            settings=BROKEN_SETTING ** len(settings.broken),
         )
 
 

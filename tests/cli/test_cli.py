@@ -72,7 +72,7 @@ def test_hostile_names_are_only_names(tmp_path: Path) -> None:
     [
         (["run", "missing", "-o", "out"], 4, "missing: cannot be read"),
         (["run", "takes"], 2, "Missing option '-o'"),
-        (["run", "takes", "-o", "out", "--deliver-crf", "99"], 2, "crf = '99': Expected `int` <= 51"),
+        (["run", "takes", "-o", "out", "--deliver-crf", "99"], 2, "crf = '99': expected a whole number from 0 to 51"),
         (["run", "takes", "-o", "out", "--config", "none.toml"], 2, "none.toml: cannot be read"),
         (["run", "takes", "-o", "out", "--only", "magic"], 2, "there is no such fix"),
         (["run", "takes", "-o", "takes"], 4, "the folder of takes itself"),

@@ -262,7 +262,10 @@ def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     [
         ({"delivery": {}}, ["there is no section [delivery]", "did you mean 'deliver'"]),
         ({"deliver": {"cfr": 3}}, ["[deliver] has no key 'cfr'", "did you mean 'crf'"]),
-        ({"deliver": {"crf": 99}, "project": {"fit": "stretch"}}, ["crf = 99", "<= 51", "fit = 'stretch'"]),
+        (
+            {"deliver": {"crf": 99}, "project": {"fit": "stretch"}},
+            ["crf = 99", "from 0 to 51", "'letterbox' or 'crop'"],
+        ),
         ({"project": {"size": "641x360"}}, ["must be even"]),
         ({"project": {"rate": "fast"}}, ["rate = 'fast'", "expected a rate such as"]),
         ({"project": {"pattern": "("}}, ["not a regular expression"]),
