@@ -8,14 +8,16 @@ from typing import Any
 
 from postpipe.delivery import ClipFile, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.draft import Draft
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
+from postpipe.engine.estimating import Drafting
 from postpipe.engine.events import Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
 from postpipe.engine.run import Run
 from postpipe.engine.settings import Layer, configure, read_config, stage_types
-from postpipe.engine.stage import Analyser, Task
+from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError
 from postpipe.model import Facts, SequenceFacts
@@ -36,13 +38,15 @@ def run(
     store: Path | str | None = None,
     jobs: int | None = None,
     rehash: bool = False,
+    draft: bool = False,
     listener: Listener = lambda event: None,
 ) -> Account:
     """Turn the folder `takes` into a finished sequence in the folder `out`; return the account of it.
 
     `config` is a TOML file (default: `postpipe.toml` in `takes`), `settings` its sections as a mapping, which
     win over it. `only` names the fixes that may be applied (default: all). `store` keeps what was measured
-    and rendered (default: inside `out`). `jobs` is how many clips are worked on at once.
+    and rendered (default: inside `out`). `jobs` is how many clips are worked on at once. A `draft` does the job
+    on the beginnings of small pictures, and its account says what all of it would cost.
 
     Raises `SettingsError`, `DeliveryError` (nothing could be done) or `Cancelled`; a take that cannot be
     used does not raise, it is in the account as skipped.
@@ -51,9 +55,14 @@ def run(
     if target.absolute() == folder.absolute() or (target.exists() and target.samefile(folder)):
         raise DeliveryError(f"{target}: is the folder of takes itself; name another folder with -o")
     files = find_takes(folder)
-    the_plan = _plan(_layers(folder, config, settings), only, deliver=True)
+    stages = configure(stage_types(), _layers(folder, config, settings))
+    the_plan = _plan(stages, only, deliver=True)
+    drafting = None
+    if draft:
+        drafting = Drafting(shorten=planning.plan(stages, [Draft]), full=the_plan)
+        the_plan = _plan(stages, only, deliver=True, draft=True)
     with Outputs(target) as outputs, Store(Path(store) if store else target / HIDDEN / "store") as the_store:
-        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener)
+        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener, drafting=drafting)
         return run_.execute()
 
 
@@ -67,7 +76,7 @@ def inspect(
 ) -> Account:
     """Measure files (or the takes of folders) and return the account; nothing is written but the store."""
     paths = [take for path in map(Path, files) for take in (find_takes(path) if path.is_dir() else [path])]
-    the_plan = _plan(_layers(None, None, settings), None, deliver=False)
+    the_plan = _plan(configure(stage_types(), _layers(None, None, settings)), None, deliver=False)
     with opened(Path(store) if store else None) as the_store:
         return Run(paths, the_plan, the_store, None, jobs=jobs, listener=listener).execute()
 
@@ -80,7 +89,8 @@ def plan(
     only: Sequence[str] | None = None,
 ) -> planning.Plan:
     """Return the plan of a run, with the settings of the folder `takes` where one is given."""
-    return _plan(_layers(Path(takes) if takes else None, config, settings), only, deliver=True)
+    layers = _layers(Path(takes) if takes else None, config, settings)
+    return _plan(configure(stage_types(), layers), only, deliver=True)
 
 
 def _layers(folder: Path | None, config: Path | str | None, settings: Settings | None) -> list[Layer]:
@@ -94,8 +104,9 @@ def _layers(folder: Path | None, config: Path | str | None, settings: Settings |
     return layers
 
 
-def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool) -> planning.Plan:
-    stages = configure(stage_types(), layers)
+def _plan(stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool, draft: bool = False) -> planning.Plan:
+    if not draft:  # without its maker there is no draft for any stage to read
+        stages = [stage for stage in stages if not (isinstance(stage, Task) and planning.produced(stage) is Draft)]
     facts = [
         kind
         for stage in stages

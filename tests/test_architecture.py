@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "edit", "errors"}
+NOUNS = {"model", "timing", "delivery", "draft", "edit", "errors"}
 
 ALLOWED = {
     "errors": set(),
     "model": set(),
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
+    "draft": {"model", "timing"},
     "edit": {"model"},
     "media": NOUNS,
     "engine": {*NOUNS, "media", "postpipe_kernels"},
