@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from postpipe.delivery import CopyPlan, Encoding, ProjectFormat, SoundCodec, TimeMap
+from postpipe.delivery import CopyPlan, Encoding, ProjectFormat, RenderedClip, SoundCodec, TimeMap
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit
 from postpipe.engine import passes
@@ -142,7 +142,9 @@ def _sample(clip: Clip, whole: Board, full: Plan, scratch: Callable[[str], Path]
     job = take_job(clip, whole, full)
     time_map: TimeMap = whole.get(TimeMap, clip.path)
     run = range(time_map.first, min(time_map.end, time_map.first + SAMPLE_FRAMES))
-    watcher = passes.Watcher(full.watch, passes.delivered_clip(job))
+    rendered: RenderedClip = whole.get(RenderedClip, clip.path)
+    watch = (*full.watch_units, *(full.watch if rendered.fixes else ()))
+    watcher = passes.Watcher(watch, passes.delivered_clip(job, len(run)))
     frames: list[Frame] = []
     start = time.process_time()
     with PictureReader(clip) as reader:
