@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.draft import Draft
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
 from postpipe.engine.assembly import Assembled, Fill
 from postpipe.engine.assembly import assemble as make_clip
+from postpipe.engine.estimating import Drafting
 from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
@@ -42,13 +44,15 @@ def run(
     store: Path | str | None = None,
     jobs: int | None = None,
     rehash: bool = False,
+    draft: bool = False,
     listener: Listener = lambda event: None,
 ) -> Account:
     """Turn the folder `takes` into a finished sequence in the folder `out`; return the account of it.
 
     `config` is a TOML file (default: `postpipe.toml` in `takes`), `settings` its sections as a mapping, which
     win over it. `only` names the fixes that may be applied (default: all). `store` keeps what was measured
-    and rendered (default: inside `out`). `jobs` is how many clips are worked on at once.
+    and rendered (default: inside `out`). `jobs` is how many clips are worked on at once. A `draft` does the job
+    on the beginnings of small pictures, and its account says what all of it would cost.
 
     Raises `SettingsError`, `DeliveryError` (nothing could be done) or `Cancelled`; a take that cannot be
     used does not raise, it is in the account as skipped.
@@ -57,9 +61,15 @@ def run(
     if target.absolute() == folder.absolute() or (target.exists() and target.samefile(folder)):
         raise DeliveryError(f"{target}: is the folder of takes itself; name another folder with -o")
     files = find_takes(folder)
-    the_plan = _plan(_layers(folder, config, settings), only, deliver=True)
+    layers = _layers(folder, config, settings)
+    the_plan = _plan(_stages(layers), only, deliver=True)
+    drafting = None
+    if draft:
+        stages = configure(stage_types(), layers)
+        drafting = Drafting(shorten=planning.plan(stages, [Draft]), full=the_plan)
+        the_plan = _plan(stages, only, deliver=True)
     with Outputs(target) as outputs, Store(Path(store) if store else target / HIDDEN / "store") as the_store:
-        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener)
+        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener, drafting=drafting)
         return run_.execute()
 
 
@@ -80,7 +90,7 @@ def inspect(
     paths = _takes(map(Path, files))
     folders = {path.absolute().parent for path in paths}
     folder = folders.pop() if len(folders) == 1 else None
-    the_plan = _plan(_layers(folder, config, settings), None, deliver=False)
+    the_plan = _plan(_stages(_layers(folder, config, settings)), None, deliver=False)
     with opened(Path(store) if store else None) as the_store:
         return Run(paths, the_plan, the_store, None, jobs=jobs, listener=listener).execute()
 
@@ -104,7 +114,7 @@ def extract(
     named = [Path(file) for file in files]
     folder = named[0] if len(named) == 1 and named[0].is_dir() else None
     layers = [*_layers(folder, config, settings), Layer("extract", {"extract": {"folder": ""}})]
-    stages = configure(stage_types(), layers)
+    stages = _stages(layers)
     wanted = [kind for stage, kind in _asked_for(stages) if stage.section == "extract"]
     if not wanted:
         raise SettingsError(
@@ -147,7 +157,7 @@ def assemble(
     number of its first frame in the names. Raises `SettingsError`, or `DeliveryError` naming every file at fault.
     """
     clip_path, target = Path(like), Path(out)
-    stages = configure(stage_types(), [_ASSEMBLED, *_layers(None, None, settings)])
+    stages = _stages([_ASSEMBLED, *_layers(None, None, settings)])
     with opened(None) as store:
         the_plan = planning.plan(stages, [FrameTimes, Encoding])
         account = Run([clip_path], the_plan, store, None, listener=listener).execute()
@@ -183,7 +193,8 @@ def plan(
     only: Sequence[str] | None = None,
 ) -> planning.Plan:
     """Return the plan of a run, with the settings of the folder `takes` where one is given."""
-    return _plan(_layers(Path(takes) if takes else None, config, settings), only, deliver=True)
+    layers = _layers(Path(takes) if takes else None, config, settings)
+    return _plan(_stages(layers), only, deliver=True)
 
 
 def _takes(paths: Iterable[Path]) -> list[Path]:
@@ -201,8 +212,13 @@ def _layers(folder: Path | None, config: Path | str | None, settings: Settings |
     return layers
 
 
-def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool) -> planning.Plan:
+def _stages(layers: Sequence[Layer]) -> list[Stage]:
+    """Return the stages of a full run: without its maker there is no draft for any of them to read."""
     stages = configure(stage_types(), layers)
+    return [stage for stage in stages if not (isinstance(stage, Task) and planning.produced(stage) is Draft)]
+
+
+def _plan(stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool) -> planning.Plan:
     facts = [
         kind
         for stage in stages

@@ -243,9 +243,13 @@ class Selection(Artifact):
         return tuple(choice.selected for choice in self.scenes)
 
     def scene(self, label: str) -> str | None:
-        """Return the scene that a key of the settings means, by its name or its number alone, or `None`."""
-        names = [label, f"scene{int(label):02d}"] if label.isdecimal() else [label]
-        return next((choice.scene for choice in self.scenes if choice.scene in names), None)
+        """Return the scene that a key of the settings means, or `None`."""
+        return next((choice.scene for choice in self.scenes if choice.scene in scene_names(label)), None)
+
+
+def scene_names(label: str) -> tuple[str, ...]:
+    """Return the scenes that a key of the settings can mean: by the name, or by the number alone."""
+    return (label, f"scene{int(label):02d}") if label.isdecimal() else (label,)
 
 
 @dataclass(frozen=True)

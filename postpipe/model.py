@@ -148,10 +148,10 @@ class Clip(Artifact):
     """One source file that can be read: what its header says, and the digest of its content.
 
     `digest` is the SHA-256 of the file. `warnings` are sentences for the user about what had to be
-    guessed or ignored.
+    guessed or ignored. `first_frames`: a draft sees no more of it than these; `None` is all.
     """
 
-    schema: ClassVar[str] = "postpipe.clip.1"
+    schema: ClassVar[str] = "postpipe.clip.2"
     path: Path
     digest: str
     size_bytes: int
@@ -160,6 +160,12 @@ class Clip(Artifact):
     sounds: tuple[SoundStream, ...]
     start_timecode: str | None
     warnings: tuple[str, ...]
+    first_frames: int | None = None
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What is seen and heard of the file, for keys: the beginning of a take is not the take."""
+        return (self.digest, self.first_frames) if self.first_frames is not None else (self.digest,)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "edit", "stills", "errors", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
@@ -19,6 +19,7 @@ ALLOWED = {
     "model": set(),
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
+    "draft": {"model", "timing"},
     "edit": {"model"},
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},

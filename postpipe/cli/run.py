@@ -28,6 +28,7 @@ from postpipe.cli.progress import progress
 @click.option("--only", metavar="FIX,…", help='Apply no other fixes than these; none: --only "".')
 @store_option
 @jobs_option
+@click.option("--draft", is_flag=True, help="Try it on the beginnings of small pictures; say what all would cost.")
 @click.option("--rehash", is_flag=True, help="Read every file again instead of trusting its size and time.")
 @json_option
 @stage_options
@@ -38,6 +39,7 @@ def command(
     only: str | None,
     store: Path | None,
     jobs: int | None,
+    draft: bool,
     rehash: bool,
     as_json: bool,
     **options: Any,
@@ -59,6 +61,7 @@ def command(
             store=store,
             jobs=jobs,
             rehash=rehash,
+            draft=draft,
             listener=listener,
         )
     document = account.document()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from postpipe.delivery import Cadence, ClipFile, FrameTimes, RenderedClip, Selection, TakeName
+from postpipe.delivery import Cadence, ClipFile, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
@@ -45,6 +47,7 @@ class Account:
         """Return the whole account as plain data."""
         return {
             "schema": SCHEMA,
+            "draft": self._draft(),
             "frames": dataclasses.asdict(self.counts),
             "sequence": self._sequence(),
             "warnings": list(self.warnings),
@@ -59,6 +62,28 @@ class Account:
         """Return one entry for each still, in the order of the takes."""
         found = ((path, self.board.get(Stills, path)) for path in self.board.clips)
         return [{"take": path.name, **row} for path, stills in found if stills for row in stills.summary()]
+
+    def _draft(self) -> dict[str, Any] | None:
+        """Return what a draft shows, and what it says of the whole job; `None` for a full run."""
+        estimate: Estimate | None = self.board.get(Estimate)
+        project: ProjectFormat | None = self.board.get(ProjectFormat)
+        if estimate is None or project is None:
+            return None
+        edit: Edit = self.board.get(Edit)
+        return {
+            "seconds": round(float(sum(event.frames for event in edit.events) / project.rate), 6),
+            "size": f"{project.width}x{project.height}",
+            "estimate": {
+                "seconds": round(float(estimate.film_seconds), 6),
+                "size": f"{estimate.width}x{estimate.height}",
+                "decoded_look": estimate.decoded_look,
+                "decoded_render": estimate.decoded_render,
+                "encoded": estimate.encoded,
+                "cpu_seconds": float(f"{estimate.cpu_seconds:.3g}"),
+                "sequence_bytes": estimate.sequence_bytes,
+                "disk_bytes": estimate.disk_bytes,
+            },
+        }
 
     def _sequence(self) -> dict[str, Any] | None:
         sequence: JoinedSequence | None = self.board.get(JoinedSequence)
@@ -121,7 +146,11 @@ class Account:
             return entry | {"skipped": {"reason": self.skipped[path]}}
         clip: Clip = self.board.get(Clip, path)
         times: FrameTimes = self.board.get(FrameTimes, path)
-        entry["media"] = _media(clip, times)
+        draft: Draft | None = self.board.get(Draft)
+        length = times.frames, times.duration_seconds
+        if draft is not None:
+            length = draft.frames[str(path)], draft.seconds[str(path)]
+        entry["media"] = _media(clip, times, *length)
         facts = [fact for fact in self.board.facts(path) if isinstance(fact, Facts)]
         entry["facts"] = {fact.name: fact.summary() for fact in facts}
         entry["warnings"] = [*clip.warnings, *(text for fact in facts for text in fact.warnings())]
@@ -154,7 +183,7 @@ class Account:
         return entry
 
 
-def _media(clip: Clip, times: FrameTimes) -> dict[str, Any]:
+def _media(clip: Clip, times: FrameTimes, frames: int, seconds: Fraction) -> dict[str, Any]:
     picture = clip.picture
     sound = clip.sounds[0] if clip.sounds else None
     return {
@@ -163,8 +192,8 @@ def _media(clip: Clip, times: FrameTimes) -> dict[str, Any]:
         "pixel_aspect": f"{picture.pixel_aspect.numerator}:{picture.pixel_aspect.denominator}",
         "rate": format_rate(times.rate),
         "vfr": times.vfr,
-        "frames": times.frames,
-        "seconds": round(float(times.duration_seconds), 6),
+        "frames": frames,
+        "seconds": round(float(seconds), 6),
         "rotation": picture.rotation,
         "codec": picture.codec,
         "pix_fmt": picture.source_format,

@@ -45,6 +45,14 @@ class Board:
         for fact in facts:
             self._units.setdefault(type(fact), {})[unit] = fact
 
+    def copy(self, *, without: Kind) -> Board:
+        """Return a board of its own that knows the same, but for one artifact of the project."""
+        copy = Board(self._facts_kinds)
+        copy._project = {kind: artifact for kind, artifact in self._project.items() if kind is not without}
+        copy._clips = {clip: dict(facts) for clip, facts in self._clips.items()}
+        copy._rendered = {clip: dict(facts) for clip, facts in self._rendered.items()}
+        return copy
+
     def trial(self, clip: Path, rendered: Iterable[Artifact]) -> Board:
         """Return a board that knows one clip alone, with facts of a delivered picture that is still on trial."""
         trial = Board(self._facts_kinds)

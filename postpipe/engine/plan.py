@@ -6,6 +6,7 @@ pass, filters into one render pass, and every error of the plan is reported at o
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,11 @@ class Need:
 
 def needs(function: Callable[..., Any]) -> tuple[Need, ...]:
     """Return what a stage's method asks for, from its type annotations."""
+    return _needs(getattr(function, "__func__", function))
+
+
+@functools.cache
+def _needs(function: Callable[..., Any]) -> tuple[Need, ...]:
     hints = typing.get_type_hints(function, include_extras=True)
     hints.pop("return", None)
     return tuple(_need(name, hint) for name, hint in hints.items())
@@ -68,7 +74,12 @@ def _need(name: str, hint: Any, **marks: bool) -> Need:
 
 def produced(stage: Stage | type[Stage]) -> Kind:
     """Return the artifact type that an analyser or a task makes."""
-    method = getattr(stage, "finish", None) or stage.run  # type: ignore[union-attr]
+    return _produced(stage if isinstance(stage, type) else type(stage))
+
+
+@functools.cache
+def _produced(stage: type[Stage]) -> Kind:
+    method = getattr(stage, "finish", None) or stage.run  # type: ignore[attr-defined]
     return typing.cast(Kind, typing.get_type_hints(method)["return"])
 
 

@@ -67,7 +67,7 @@ class _Attempt:
         self.job = job
         self._store = store
         self._watch_units = plan.watch_units
-        key = pack.digest(code_digest(), "render", job.clip.digest, *_job_parts(job))
+        key = pack.digest(code_digest(), "render", *job.clip.content, *_job_parts(job))
         self._units = tuple(
             Unit(pack.digest(key, piece.start, piece.end, piece.kind), piece.start, piece.end) for piece in job.pieces
         )
@@ -230,6 +230,11 @@ def _job(clip: Clip, board: Board, bound: list[tuple[Filter, passes.Bound]]) -> 
         pieces=tuple(pieces),
     )
     return job, reason
+
+
+def take_job(clip: Clip, board: Board, plan: Plan) -> passes.Job:
+    """Return the job of a take with all that the plan does to it."""
+    return _job(clip, board, _bind(clip, board, plan))[0]
 
 
 def _encoding(board: Board) -> Encoding:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -15,9 +16,11 @@ from typing import Any, TypeVar
 from postpipe_kernels._jit import on_compile
 
 from postpipe.delivery import Encoding, OutputFile, RenderedClip, Selection, TimeMap
+from postpipe.draft import Draft, Estimate
 from postpipe.engine import pack, passes
 from postpipe.engine.account import Account
 from postpipe.engine.board import Board
+from postpipe.engine.estimating import Drafting, estimate
 from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import read_clip
 from postpipe.engine.outputs import Outputs
@@ -45,6 +48,7 @@ class Run:
         jobs: int | None = None,
         rehash: bool = False,
         listener: Listener = lambda event: None,
+        drafting: Drafting | None = None,
     ) -> None:
         self.files = list(files)
         self.plan = plan
@@ -56,7 +60,9 @@ class Run:
         self.counts = FrameCounts()
         self.skipped: dict[Path, str] = {}
         self.board = Board(plan.facts)
+        self.drafting = drafting
         self._listener = listener
+        self._deliver_seconds = 0.0
         self._telling = threading.Lock()
         self._stop = threading.Event()
 
@@ -67,12 +73,16 @@ class Run:
         in the store either way.
         """
         with _disk_errors(self.outputs.root if self.outputs else self.store.root), on_compile(self._compiling):
-            self._look_at(self._read_clips())
+            clips = self._read_clips()
+            start_seconds = time.process_time()
+            self._look_at(self._shortened(clips) if self.drafting else clips)
             if not self.board.clips and self.outputs is not None:
                 raise DeliveryError("\n".join(["no take could be used:", *self._reasons()]))
             while not self._deliver():  # a take that fails in the render makes room for the next best
                 if not self.board.clips:
                     raise DeliveryError("\n".join(["no take could be delivered:", *self._reasons()]))
+            if self.drafting is not None:
+                self.board.put(self._estimate(self.drafting, start_seconds))
             account = Account(self.files, self.board, self.skipped, self.counts)
             for text in account.warnings:
                 self._tell(Event("warning", message=text))
@@ -94,6 +104,26 @@ class Run:
                 self._skip(path, error)
         return clips
 
+    def _shortened(self, clips: list[Clip]) -> list[Clip]:
+        """Return what a draft sees of the clips."""
+        for clip in clips:
+            self.board.put(clip, clip.path)
+        for step in self.drafting.shorten.before if self.drafting else ():
+            self._step(step, self._desk())
+        draft: Draft = self.board.get(Draft)
+        return list(draft.clips)
+
+    def _estimate(self, drafting: Drafting, start_seconds: float) -> Estimate:
+        return estimate(
+            self.board,
+            drafting.full,
+            scratch=self.store.scratch,
+            check=self._check,
+            start_seconds=start_seconds,
+            deliver_seconds=self._deliver_seconds,
+            rerendered=self.counts.rerendered / max(1, self.counts.encoded - self.counts.rerendered),
+        )
+
     def _look_at(self, clips: list[Clip]) -> None:
         frames = sum(clip.picture.declared_frames or 0 for clip in clips)
         self._tell(Event("pass", "look", total=frames))
@@ -102,7 +132,7 @@ class Run:
 
         def work(clip: Clip, threads: int) -> tuple[list[Artifact], int]:
             keys = {
-                analyser: pack.digest(code_digest(), analyser.id, analyser.version, analyser, clip.digest)
+                analyser: pack.digest(code_digest(), analyser.id, analyser.version, analyser, *clip.content)
                 for analyser in self.plan.look
             }
             stored = {analyser: self.store.get(produced(analyser), key) for analyser, key in keys.items()}
@@ -145,9 +175,11 @@ class Run:
             self._render()
         if len(self.skipped) != before:
             return False
+        start = time.process_time()
         for step in self.plan.after:
             self._check()
             self._step(step, desk)
+        self._deliver_seconds = time.process_time() - start
         return len(self.skipped) == before
 
     def _step(self, step: Step, desk: Desk) -> None:

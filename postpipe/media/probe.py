@@ -44,6 +44,12 @@ def probe(path: Path, digest: str) -> Clip:
     return Clip(path, digest, path.stat().st_size, name, picture, sounds, timecode, tuple(warnings))
 
 
+def packet_bytes(path: Path) -> list[int]:
+    """Return the size of each packet of the picture of a film of ours, in the order of the file."""
+    with av.open(str(path)) as container:
+        return [packet.size for packet in container.demux(video=0) if packet.size]
+
+
 def _film(container: InputContainer, path: Path) -> VideoStream:
     """Return the picture stream that is the film: neither cover art nor a thumbnail track."""
     films = [

@@ -28,7 +28,8 @@ class PictureReader:
     """Decodes the picture of one clip. Use it as a context manager, or call `close()`.
 
     `threads` are libav's decoder threads; 1 costs the least processor time, 0 lets libav choose.
-    `decoded` counts every picture that the decoder gave, also those before the wanted start.
+    `decoded` counts every picture that the decoder gave, also those before the wanted start. Nothing is given
+    behind the clip's `first_frames`.
     """
 
     def __init__(self, clip: Clip, *, threads: int = 1) -> None:
@@ -79,6 +80,8 @@ class PictureReader:
         index = first_index
         try:
             for time, native in self._from(start_pts_seconds):
+                if index == self.clip.first_frames:
+                    break
                 if (native.width, native.height, native.format.name) != shape:
                     raise self._changed(native, index)
                 planes, own = views(native)

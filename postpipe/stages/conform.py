@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from postpipe_kernels import colour, resize
 
 from postpipe.delivery import Admission, Cadence, Encoding, FrameTimes, ProjectFormat, Selection
+from postpipe.draft import Draft
 from postpipe.engine.stage import Canvas, Each, Filter, PointParams, Slot, Task
 from postpipe.errors import TakeError
 from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame, PictureStream, PixelFormat, Plane
@@ -60,14 +61,25 @@ class SetProject(Task):
             raise ValueError(f"rate = {float(self.rate):g}: expected from 1 to 1000 frames per second")
 
     def run(
-        self, selection: Selection, clips: Each[Clip], times: Each[FrameTimes], encoding: Encoding
+        self,
+        selection: Selection,
+        clips: Each[Clip],
+        times: Each[FrameTimes],
+        encoding: Encoding,
+        draft: Draft | None,
     ) -> ProjectFormat:
-        """Return the format; where a key is unset, the value with the most seconds among the selected takes."""
+        """Return the format; where a key is unset, the value with the most seconds among the selected takes.
+
+        A draft has the shape of the film, and a whole fraction of its size.
+        """
         seconds = {path: times[path].duration_seconds for path in selection.selected}
         if self.size is not None:
             width, height = map(int, self.size.split("x"))
         else:
             width, height = _most({path: _display_size(clips[path].picture) for path in seconds}, seconds)
+        if draft is not None:
+            divisor = -(-max(width, height) // draft.long_edge_px)
+            width, height = (max(16, side // divisor // 2 * 2) for side in (width, height))
         rate = self.rate
         if rate is None:
             even = {path: times[path].rate for path in seconds if not times[path].vfr}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, Selection, TimeMap
+from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, Selection, TimeMap, scene_names
+from postpipe.draft import Draft
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
@@ -40,6 +41,18 @@ class SceneEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
+class Wishes(Artifact):
+    """What is asked for single scenes, by the scene's name or its number alone, as it was written."""
+
+    schema: ClassVar[str] = "postpipe.wishes.1"
+    scenes: dict[str, SceneEdit]
+
+    def of(self, scene: str) -> SceneEdit:
+        """Return what is asked for a scene."""
+        return next((wish for label, wish in self.scenes.items() if scene in scene_names(label)), SceneEdit())
+
+
+@dataclass(frozen=True)
 class SceneEdits(Artifact):
     """Wishes for single scenes, by the scene's name, and the used source frames of their takes."""
 
@@ -49,11 +62,11 @@ class SceneEdits(Artifact):
 
 
 @dataclass(frozen=True)
-class ReadEdits(Task):
-    """Find the frames that in and out points mean."""
+class ReadWishes(Task):
+    """Hand on what is asked for single scenes."""
 
-    id: ClassVar[str] = "in_out"
-    summary: ClassVar[str] = "in and out points of scenes"
+    id: ClassVar[str] = "wishes"
+    summary: ClassVar[str] = "what is asked for single scenes"
     section: ClassVar[str] = "edit"
     open_field: ClassVar[str] = "scenes"
     scope: ClassVar[str] = "project"
@@ -63,20 +76,33 @@ class ReadEdits(Task):
         Meta(description="a table for each scene that is trimmed or joined in another way than the rest"),
     ] = field(default_factory=dict)
 
-    def run(self, selection: Selection, clips: Each[Clip], times: Each[FrameTimes]) -> SceneEdits:
+    def run(self) -> Wishes:
+        """Return the wishes."""
+        return Wishes(self.scenes)
+
+
+@dataclass(frozen=True)
+class ReadEdits(Task):
+    """Find the frames that in and out points mean."""
+
+    id: ClassVar[str] = "in_out"
+    summary: ClassVar[str] = "in and out points of scenes"
+    scope: ClassVar[str] = "project"
+
+    def run(self, wishes: Wishes, selection: Selection, clips: Each[Clip], times: Each[FrameTimes]) -> SceneEdits:
         """Return the wishes. Raises `SettingsError` naming each that cannot be met."""
         chosen = {choice.scene: choice.selected for choice in selection.scenes}
         problems: list[str] = []
-        wishes: dict[str, SceneEdit] = {}
+        found: dict[str, SceneEdit] = {}
         used: dict[str, tuple[int, int]] = {}
-        for label, wish in self.scenes.items():
+        for label, wish in wishes.scenes.items():
             scene = selection.scene(label)
             if scene is None:
                 problems.append(f"[edit.{label}]: there is no such scene; known: {', '.join(chosen)}")
                 continue
-            if scene in wishes:
+            if scene in found:
                 problems.append(f"[edit.{label}]: {scene} stands there twice; keep one")
-            wishes[scene] = wish
+            found[scene] = wish
             path = chosen[scene]
             try:
                 used[scene] = _used(wish, clips[path], times[path])
@@ -84,7 +110,7 @@ class ReadEdits(Task):
                 problems.append(f"[edit.{label}] ({path.name}): {error}")
         if problems:
             raise SettingsError(problems)
-        return SceneEdits(wishes, used)
+        return SceneEdits(found, used)
 
 
 def _used(wish: SceneEdit, clip: Clip, times: FrameTimes) -> tuple[int, int]:
@@ -131,8 +157,18 @@ class PlanEdit(Task):
         if not self.join and self.dissolve_seconds:
             raise ValueError("dissolve_seconds joins scenes: it does not go with join = false")
 
-    def run(self, selection: Selection, edits: SceneEdits, cadences: Each[Cadence], project: ProjectFormat) -> Edit:
-        """Return the edit. Raises `SettingsError` where a transition is longer than what it joins."""
+    def run(
+        self,
+        selection: Selection,
+        edits: SceneEdits,
+        cadences: Each[Cadence],
+        project: ProjectFormat,
+        draft: Draft | None,
+    ) -> Edit:
+        """Return the edit. Raises `SettingsError` where a transition is longer than what it joins.
+
+        In a draft transitions are as long as its short takes have room for.
+        """
         problems: list[str] = []
         chosen = {choice.scene: choice.selected for choice in selection.scenes}
         order = self._ordered(selection, problems)
@@ -162,6 +198,8 @@ class PlanEdit(Task):
                     fade_out=frames(wish.fade_out_seconds, self.fade_out_seconds if closes else 0),
                 )
             )
+        if draft is not None:
+            events = _with_room(events)
         problems += _clashes(events)
         if problems:
             raise SettingsError(problems)
@@ -187,6 +225,20 @@ def _delivered(cadence: Cadence, used: tuple[int, int] | None) -> tuple[int, int
         return 0, cadence.frames
     first = min(cadence.frame_of(used[0]), cadence.frames - 1)
     return first, max(first + 1, cadence.frame_of(used[1]))
+
+
+def _with_room(events: list[Event]) -> list[Event]:
+    """Return events whose transitions take at most half of what each shows."""
+    room = [event.frames // 2 for event in events]
+    return [
+        replace(
+            event,
+            dissolve_in=min(event.dissolve_in, here, before),
+            fade_in=min(event.fade_in, here),
+            fade_out=min(event.fade_out, here),
+        )
+        for event, here, before in zip(events, room, [0, *room], strict=False)
+    ]
 
 
 def _clashes(events: list[Event]) -> Iterator[str]:
@@ -223,4 +275,4 @@ class MapTime(Task):
         return TimeMap(cadence, event.first, event.end, event.head, event.tail)
 
 
-STAGES = (ReadEdits, PlanEdit, MapTime)
+STAGES = (ReadWishes, ReadEdits, PlanEdit, MapTime)

@@ -223,7 +223,7 @@ class CheckQuality(Task):
 def _missing_seconds(clip: Clip, times: FrameTimes) -> float:
     """Return how much of what the header promises did not come; a frame or one per cent is rounding."""
     promised = clip.picture.declared_seconds
-    if promised is None:
+    if promised is None or clip.first_frames is not None:
         return 0.0
     missing = promised - times.duration_seconds
     return float(missing) if missing > max(Fraction(3, 2) / times.rate, promised / 100) else 0.0
