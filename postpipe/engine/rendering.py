@@ -24,6 +24,7 @@ from postpipe.edit import Edit
 from postpipe.engine import pack, passes
 from postpipe.engine.blending import render_blend
 from postpipe.engine.board import Board
+from postpipe.engine.pieces import cut_into_pieces
 from postpipe.engine.plan import Plan, Step, needs, produced
 from postpipe.engine.stage import Analyser, Filter, FixFilter
 from postpipe.engine.store import Store, code_digest
@@ -217,7 +218,7 @@ def _job(clip: Clip, board: Board, bound: list[tuple[Filter, passes.Bound]]) -> 
     groups, reason = copies.groups.get(str(clip.path), ()), copies.reasons.get(str(clip.path))
     if groups and bound:
         groups, reason = (), f"it is changed by {', '.join(filter_.id for filter_, _ in bound)}"
-    pieces = passes.cut_into_pieces(time_map, clip.path, encoding.unit_seconds, edit.blends, groups)
+    pieces = cut_into_pieces(time_map, clip.path, encoding.unit_seconds, edit.blends, groups)
     if groups and any(piece.kind == "encoded" for piece in pieces):
         reason = "a trim, a transition or a handle does not lie between groups of pictures"
     job = passes.Job(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postpipe.delivery import Cadence, FrameTimes
-from postpipe.engine.passes import unit_starts
+from postpipe.engine.pieces import unit_starts
 from postpipe.stages.clock import measured_rate
 from postpipe.timing import (
     format_rate,
