@@ -115,14 +115,15 @@ def test_only_the_scratch_of_a_dead_process_is_removed(tmp_path: Path) -> None:
         "import os, pathlib, sys; from postpipe.engine.store import Scratch;"
         "scratch = Scratch(pathlib.Path(sys.argv[1])); scratch.path('.mp4').write_bytes(b'half'); os._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
-    assert len(list(tmp_path.rglob("*.mp4"))) == 1
-    with Scratch(tmp_path) as living:
-        assert list(tmp_path.rglob("*.mp4")) == []
+    root = tmp_path / "tmp"
+    subprocess.run([sys.executable, "-c", script, str(root)], check=False)
+    assert len(list(root.rglob("*.mp4"))) == 1
+    with Scratch(root) as living:
+        assert list(root.rglob("*.mp4")) == []
         living.path(".mov").write_bytes(b"in work")
-        with Scratch(tmp_path):
-            assert len(list(tmp_path.rglob("*.mov"))) == 1
-    assert list(tmp_path.iterdir()) == []
+        with Scratch(root):
+            assert len(list(root.rglob("*.mov"))) == 1
+    assert list(tmp_path.iterdir()) == []  # nor is the folder for it left
 
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
