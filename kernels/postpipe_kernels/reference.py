@@ -61,6 +61,14 @@ def blend_planes(under: Plane, over: Plane, weight: float, out: Plane) -> None:
     out[...] = (under.astype(np.int64) * (ONE - share) + over.astype(np.int64) * share + ONE // 2) // ONE
 
 
+def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
+    """Fill `out` with the means of blocks; see `shrink.shrink_plane`."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            block = plane[i * rows : (i + 1) * rows, j * columns : (j + 1) * columns].astype(np.int64)
+            out[i, j] = (2 * block.sum() + block.size) // (2 * block.size)
+
+
 def apply_curve(luma: Plane, curve: NDArray[Any], out: Plane) -> None:
     """Look every sample up; see `tone.apply_curve`."""
     out[...] = curve[np.minimum(luma, curve.size - 1)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels import blend, colour, luma, peers, point, reference, resize, tone
+from postpipe_kernels import blend, colour, luma, peers, point, reference, resize, shrink, tone
 
 Layout = Callable[[NDArray[Any]], NDArray[Any]]
 """Gives a plane of the same samples that lies in memory in some way."""
@@ -96,6 +96,19 @@ def _sharpness(height: int, width: int, dtype: str, layout: Layout) -> dict[str,
     return {"luma": layout(picture(height, width, dtype)), "bits": bits_of(dtype)}
 
 
+def _shrink(rows: int, columns: int) -> Example:
+    def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+        plane = layout(picture(height, width, dtype))
+        return {
+            "plane": plane,
+            "rows": rows,
+            "columns": columns,
+            "out": np.zeros_like(shrink.empty_small(plane, rows, columns)),
+        }
+
+    return example
+
+
 def _gamma(dtype: str) -> NDArray[np.float64]:
     top = (1 << bits_of(dtype)) - 1
     levels: NDArray[np.float64] = np.linspace(0.0, 1.0, top + 1) ** 0.9 * top
@@ -157,6 +170,11 @@ SPECS: tuple[KernelSpec, ...] = (
         "sharpness", "energy of the Laplacian on some rows",
         luma.sharpness, reference.sharpness, _sharpness, (),
         0, "1 (luma 0 to 1, squared)", {"numpy": reference.sharpness},
+    ),
+    KernelSpec(
+        "shrink_chroma", "mean of blocks of 4x4: chroma of 4:2:0 on the grid of luma's 1/8 picture",
+        shrink.shrink_plane, reference.shrink_plane, _shrink(4, 4), ("out",),
+        0, "code values", {"opencv": peers.shrink_plane, "numpy": reference.shrink_plane},
     ),
     KernelSpec(
         "apply_curve", "tone curve by table",

@@ -1,0 +1,83 @@
+"""A plane made small: the mean of each block of samples, such as chroma on the grid of luma's small picture."""
+
+# mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
+# (numba, not mypy, types the kernels' arguments)
+
+from __future__ import annotations
+
+import numpy as np
+
+from postpipe_kernels._jit import kernel
+from postpipe_kernels._planes import Plane, check_plane, check_writable, packed, samples
+from postpipe_kernels.luma import BLOCK
+
+_at = np.uint64
+_u16 = np.uint16
+
+
+def chroma_block(shift_x: int, shift_y: int) -> tuple[int, int]:
+    """Return `(rows, columns)` of the blocks of chroma that lie under a pixel of luma's small picture.
+
+    `shift_x`, `shift_y`: how chroma is subsampled, as shifts: (1, 1) for 4:2:0, (1, 0) for 4:2:2, (0, 0) for 4:4:4.
+    """
+    return BLOCK >> shift_y, BLOCK >> shift_x
+
+
+def empty_small(plane: Plane, rows: int, columns: int) -> Plane:
+    """Return an `out` for `shrink_plane` to fill; its contents are undefined."""
+    height, width = plane.shape
+    return np.empty((-(-height // rows), -(-width // columns)), plane.dtype)
+
+
+def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
+    """Fill `out` with the mean of each block of `rows` × `columns` samples, rounded half up.
+
+    At the right and lower edge a block has as many samples as there are. `plane`: uint8, or uint16 with up to 10
+    bits; `out`: its type, `(ceil(height / rows), ceil(width / columns))`, C-contiguous. Raises `ValueError` when
+    a shape or type does not fit, or a block's side is not 2, 4 or 8.
+    """
+    check_plane(plane, "plane")
+    if rows not in (2, 4, 8) or columns not in (2, 4, 8):
+        raise ValueError(f"blocks have sides of 2, 4 or 8 samples, not {rows} and {columns}")
+    fitting = empty_small(plane, rows, columns)
+    if out.shape != fitting.shape or out.dtype != fitting.dtype or not out.flags.c_contiguous:
+        raise ValueError(f"out must be C-contiguous {fitting.dtype} {fitting.shape}, not {out.dtype} {out.shape}")
+    check_writable(out, "out")
+    _shrink(*samples(packed(plane)), *plane.shape, rows, columns, out.reshape(-1))
+
+
+@kernel
+def _shrink(plane, pitch, height, width, rows, columns, out):
+    # 64 samples of 10 bits just fit 16, so that SIMD stays narrow; columns are summed by halves, to and fro
+    # between two buffers, as in luma's blocks
+    across = (width + columns - 1) // columns
+    sums = np.zeros(across * columns, np.uint16)
+    spare = np.zeros(across * columns, np.uint16)
+    for band in range((height + rows - 1) // rows):
+        here = min(rows, height - band * rows)
+        start = _at(band * rows * pitch)
+        for x in range(_at(width)):
+            sums[x] = _u16(plane[start + x])
+        for row in range(_at(1), _at(here)):
+            first = start + row * _at(pitch)
+            for x in range(_at(width)):
+                sums[x] = _u16(sums[x] + _u16(plane[first + x]))
+        for x in range(_at(width), _at(across * columns)):
+            sums[x] = 0
+        count = across * columns
+        while count > across:
+            count //= 2
+            for x in range(_at(count)):
+                spare[x] = _u16(sums[_at(2) * x] + sums[_at(2) * x + _at(1)])
+            sums, spare = spare, sums
+        whole = width // columns if here == rows else 0
+        pixels = rows * columns
+        shift = _u16(0)
+        while 1 << shift < pixels:
+            shift += _u16(1)
+        target = _at(band * across)
+        for x in range(_at(whole)):
+            out[target + x] = _u16(sums[x] + _u16(pixels // 2)) >> shift
+        for x in range(whole, across):
+            pixels = here * min(columns, width - columns * x)
+            out[target + _at(x)] = (2 * np.int64(sums[x]) + pixels) // (2 * pixels)
