@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from postpipe_kernels import flash
 from postpipe_kernels._planes import Plane
 from postpipe_kernels.blend import ONE
 from postpipe_kernels.colour import Planes
@@ -150,3 +151,49 @@ def _weighted(rows: Reals, taps: Taps) -> Reals:
         weight = taps.weights[:, k].astype(np.float64)
         total += weight[:, None] * rows[np.minimum(taps.first + k, rows.shape[0] - 1)]
     return total
+
+
+def find_swings(
+    luma: Plane, blue: Plane, red: Plane, bits: int, rows: NDArray[np.float32], weights: NDArray[np.float32],
+    swings: flash.Swings,
+) -> None:  # fmt: skip
+    """Follow luminance and red of every cell; see `flash.find_swings`."""
+    planes = [plane.ravel().astype(np.float32) for plane in (luma, blue, red)]
+    linear = []
+    for row in rows:
+        signal = np.clip(row[0] * planes[0] + row[1] * planes[1] + row[2] * planes[2] + row[3], 0.0, 1.0)
+        value = np.full_like(signal, flash.LINEAR[-1])
+        for coefficient in flash.LINEAR[-2::-1]:
+            value = value * signal + np.float32(coefficient)
+        linear.append(value)
+    r, g, b = linear
+    light = weights[0] * r + weights[1] * g + weights[2] * b
+    redness = np.maximum(r - g - b, np.float32(0.0)) * np.float32(flash.RED_SCALE)
+    saturated = (r >= np.float32(flash.RED_SHARE) * (r + g + b)).astype(np.float32)
+    kinds = (light, np.float32(flash.LUMINANCE_SWING)), (redness, np.float32(flash.RED_SWING))
+    for kind, (level, least) in enumerate(kinds):
+        low, high, sense = swings.low[kind], swings.high[kind], swings.sense[kind].copy()
+        low_pure, high_pure = swings.pure
+        if kind == 1:
+            low_pure[:] = np.where(level <= low, saturated, low_pure)
+            high_pure[:] = np.where(level >= high, saturated, high_pure)
+        low[:], high[:] = np.minimum(low, level), np.maximum(high, level)
+        if kind == 0:
+            up_counts, down_counts = (dark < np.float32(flash.DARK_LUMINANCE) for dark in (low, level))
+        else:
+            up_counts, down_counts = (saturated + pure > 0 for pure in (low_pure, high_pure))
+        up = (sense <= 0) & (level - low >= least) & up_counts
+        down = (sense >= 0) & (high - level >= least) & down_counts
+        low[:] = np.where(down | (sense > 0), level, low)
+        high[:] = np.where(up | (sense < 0), level, high)
+        if kind == 1:
+            low_pure[:] = np.where(down | (sense > 0), saturated, low_pure)
+            high_pure[:] = np.where(up | (sense < 0), saturated, high_pure)
+        swings.sense[kind] = np.where(up, 1.0, np.where(down, -1.0, sense))
+        swings.events[kind] = up | down
+
+
+def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], areas: NDArray[np.int64]) -> None:
+    """Add `by` to the counts of some cells; see `flash.tally_swings`."""
+    counts[cells] = np.clip(counts[cells].astype(np.int64) + by, 0, 255)
+    areas[:] = np.bincount(counts, minlength=256)
