@@ -18,7 +18,7 @@ from postpipe.engine.settings import Layer, configure, read_config, stage_types
 from postpipe.engine.stage import Analyser, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError
-from postpipe.model import Facts
+from postpipe.model import Facts, SequenceFacts
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -99,7 +99,9 @@ def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool)
     facts = [
         kind
         for stage in stages
-        if isinstance(stage, Analyser | Task) and issubclass(kind := planning.produced(stage), Facts)
+        if isinstance(stage, Analyser | Task)
+        and issubclass(kind := planning.produced(stage), Facts)
+        and (deliver or not issubclass(kind, SequenceFacts))
     ]
     wanted: list[planning.Kind] = [FrameTimes, TakeName, *facts]
     if deliver:

@@ -42,6 +42,10 @@ class Facts(Artifact):
         return ()
 
 
+class SequenceFacts(Facts):
+    """Facts of the finished sequence, which `takes.json` shows under `sequence` → `name`."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
     """Layout of planar YCbCr: `name` as libav writes it, `bits` per sample (8 or 10), chroma subsampling as shifts."""

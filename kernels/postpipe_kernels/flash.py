@@ -90,7 +90,7 @@ def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], a
     `cells`: indices without repetition; `counts`: uint8 `(all cells,)`; `areas`: int64 `(256,)`. Counts stay from 0
     to 255. Raises `IndexError` for a cell that there is not, `ValueError` for `areas` of another length.
     """
-    if cells.size and not (0 <= cells.min() and cells.max() < counts.size):
+    if cells.size and not (cells.min() >= 0 and cells.max() < counts.size):
         raise IndexError(f"cells are 0 to {counts.size - 1}")
     if areas.shape != (256,):
         raise ValueError(f"areas must have 256 entries, not {areas.shape}")

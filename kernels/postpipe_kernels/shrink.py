@@ -15,12 +15,12 @@ _at = np.uint64
 _u16 = np.uint16
 
 
-def chroma_block(shift_x: int, shift_y: int) -> tuple[int, int]:
-    """Return `(rows, columns)` of the blocks of chroma that lie under a pixel of luma's small picture.
+def chroma_block(shift_x: int, shift_y: int, luma_block: int = BLOCK) -> tuple[int, int]:
+    """Return `(rows, columns)` of the blocks of chroma that lie under a block of luma, by default the small picture's.
 
     `shift_x`, `shift_y`: how chroma is subsampled, as shifts: (1, 1) for 4:2:0, (1, 0) for 4:2:2, (0, 0) for 4:4:4.
     """
-    return BLOCK >> shift_y, BLOCK >> shift_x
+    return luma_block >> shift_y, luma_block >> shift_x
 
 
 def empty_small(plane: Plane, rows: int, columns: int) -> Plane:
@@ -34,11 +34,11 @@ def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
 
     At the right and lower edge a block has as many samples as there are. `plane`: uint8, or uint16 with up to 10
     bits; `out`: its type, `(ceil(height / rows), ceil(width / columns))`, C-contiguous. Raises `ValueError` when
-    a shape or type does not fit, or a block's side is not 2, 4 or 8.
+    a shape or type does not fit, or a block's side is not 1, 2, 4 or 8.
     """
     check_plane(plane, "plane")
-    if rows not in (2, 4, 8) or columns not in (2, 4, 8):
-        raise ValueError(f"blocks have sides of 2, 4 or 8 samples, not {rows} and {columns}")
+    if rows not in (1, 2, 4, 8) or columns not in (1, 2, 4, 8):
+        raise ValueError(f"blocks have sides of 1, 2, 4 or 8 samples, not {rows} and {columns}")
     fitting = empty_small(plane, rows, columns)
     if out.shape != fitting.shape or out.dtype != fitting.dtype or not out.flags.c_contiguous:
         raise ValueError(f"out must be C-contiguous {fitting.dtype} {fitting.shape}, not {out.dtype} {out.shape}")

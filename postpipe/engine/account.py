@@ -12,7 +12,7 @@ from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
-from postpipe.model import Clip, Facts
+from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.timing import format_rate
 
 SCHEMA = "postpipe.takes.1"
@@ -50,6 +50,7 @@ class Account:
         sequence: JoinedSequence | None = self.board.get(JoinedSequence)
         if sequence is None or not sequence.files:
             return None
+        facts = [fact for fact in self.board.facts() if isinstance(fact, SequenceFacts)]
         return {
             "file": sequence.files[0].path,
             "frames": sequence.frames,
@@ -59,6 +60,8 @@ class Account:
             "loudness_lufs": sequence.loudness_lufs,
             "true_peak_dbtp": sequence.true_peak_dbtp,
             "events": self._events(),
+            **{fact.name: fact.summary() for fact in facts},
+            "warnings": [text for fact in facts for text in fact.warnings()],
         }
 
     def _events(self) -> list[dict[str, Any]]:

@@ -58,9 +58,9 @@ class Board:
             return self._project.get(kind)
         return (self._rendered if rendered else self._clips).get(clip, {}).get(kind)
 
-    def facts(self, clip: Path) -> Iterable[Artifact]:
-        """Return everything that is known of a clip."""
-        return self._clips.get(clip, {}).values()
+    def facts(self, clip: Path | None = None) -> Iterable[Artifact]:
+        """Return everything that is known of a clip, or of the project."""
+        return (self._project if clip is None else self._clips.get(clip, {})).values()
 
     def each(self, kind: Kind, *, rendered: bool = False) -> dict[Path, Artifact]:
         """Return the artifacts of one kind by clip."""
