@@ -16,14 +16,17 @@ from postpipe_kernels.colour import code_scale, rgb_to_ycbcr
 
 _at = np.uint64
 _f32 = np.float32
+_i16 = np.int16
 
-LUMINANCE_SWING = 0.1
-DARK_LUMINANCE = 0.8
+UNIT = 32000
+"""Levels are int16 with 1.0 as this many: twice as many cells at once as with float32, and half the memory."""
+
+LUMINANCE_SWING = round(0.1 * UNIT)
+DARK_LUMINANCE = round(0.8 * UNIT)
 """A flash changes relative luminance by at least 0.1 of white, and its darker image is below 0.8 of it."""
 
-RED_SWING = 20.0
+RED_SWING = round(20 / 320 * UNIT)
 RED_SHARE = 0.8
-RED_SCALE = 320.0
 """A red flash changes (R - G - B) × 320, not below 0, by at least 20, where R / (R + G + B) is at least 0.8 before or
 after. Both: WCAG 2.1, "general flash and red flash thresholds"; the former also ITU-R BT.1702 at 200 cd/m²."""
 
@@ -33,25 +36,25 @@ from non-linear to linear, 0 to 1: SIMD has no powers, and tables cost more."""
 
 
 class Swings(NamedTuple):
-    """What is remembered of each cell, shape `(2, cells)`: of luminance, then of red.
+    """What is remembered of each cell, int16 and bool of shape `(2, cells)`: of luminance, then of red.
 
-    `low` and `high`, float32: the extremes since the last swing (where it was up, only `high` counts, else `low`).
-    `sense`, float32: 1 after a swing up, -1 after one down, 0 before any. `pure`, float32, of red alone: whether
-    `low`, then `high`, was saturated, 1 or 0. `events`, bool: whether the cell swung in this frame.
+    `low` and `high`: the extremes since the last swing (where it was up, only `high` counts, else `low`), in `UNIT`s.
+    `sense`: 1 after a swing up, -1 after one down, 0 before any. `pure`, of red alone: whether `low`, then `high`,
+    was saturated, 1 or 0. `events`, bool: whether the cell swung in this frame.
     """
 
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
-    sense: NDArray[np.float32]
-    pure: NDArray[np.float32]
+    low: NDArray[np.int16]
+    high: NDArray[np.int16]
+    sense: NDArray[np.int16]
+    pure: NDArray[np.int16]
     events: NDArray[np.bool_]
 
     @classmethod
     def of(cls, cells: int) -> Swings:
         """Return the state before the first frame."""
-        low, high = np.full((2, cells), np.inf, np.float32), np.full((2, cells), -np.inf, np.float32)
-        zeros = np.zeros((2, cells), np.float32)
-        return cls(low, high, zeros, zeros.copy(), np.zeros((2, cells), np.bool_))
+        low, high, sense, pure = np.zeros((4, 2, cells), np.int16)
+        low[:], high[:] = np.iinfo(np.int16).max, -1
+        return cls(low, high, sense, pure, np.zeros((2, cells), np.bool_))
 
 
 def rgb_rows(matrix: str, range_: str, bits: int) -> NDArray[np.float32]:
@@ -90,21 +93,24 @@ def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], a
     `cells`: indices without repetition; `counts`: uint8 `(all cells,)`; `areas`: int64 `(256,)`. Counts stay from 0
     to 255. Raises `IndexError` for a cell that there is not, `ValueError` for `areas` of another length.
     """
-    if cells.size and not (cells.min() >= 0 and cells.max() < counts.size):
-        raise IndexError(f"cells are 0 to {counts.size - 1}")
     if areas.shape != (256,):
         raise ValueError(f"areas must have 256 entries, not {areas.shape}")
-    _tally(cells, by, counts, areas)
+    if not _tally(cells, by, counts, areas):
+        raise IndexError(f"cells are 0 to {counts.size - 1}")
 
 
 @kernel
 def _tally(cells, by, counts, areas):
+    for i in range(cells.size):
+        if cells[i] < 0 or cells[i] >= counts.size:
+            return False
     for i in range(cells.size):
         before = counts[cells[i]]
         after = np.uint8(min(max(np.int64(before) + by, 0), 255))
         counts[cells[i]] = after
         areas[before] -= 1
         areas[after] += 1
+    return True
 
 
 @kernel
@@ -121,10 +127,10 @@ def _linear(value):
 @kernel
 def _find_swings(luma, blue, red, rows, weights, low, high, sense, pure, events):
     # A few thousand cells at a time, so that what goes from one loop to the next stays in the cache.
-    step = 2048
-    light = np.empty(step, np.float32)
-    redness = np.empty(step, np.float32)
-    saturated = np.empty(step, np.float32)
+    step = 4096
+    light = np.empty(step, np.int16)
+    redness = np.empty(step, np.int16)
+    saturated = np.empty(step, np.int16)
     for start in range(0, luma.size, step):
         end = min(start + step, luma.size)
         _see(luma[start:end], blue[start:end], red[start:end], rows, weights, light, redness, saturated)
@@ -137,6 +143,7 @@ def _find_swings(luma, blue, red, rows, weights, low, high, sense, pure, events)
 
 @kernel
 def _see(luma, blue, red, rows, weights, light, redness, saturated):
+    unit = _f32(UNIT)
     for i in range(_at(luma.size)):
         y = _f32(luma[i])
         u = _f32(blue[i])
@@ -144,9 +151,9 @@ def _see(luma, blue, red, rows, weights, light, redness, saturated):
         r = _linear(rows[0, 0] * y + rows[0, 1] * u + rows[0, 2] * v + rows[0, 3])
         g = _linear(rows[1, 0] * y + rows[1, 1] * u + rows[1, 2] * v + rows[1, 3])
         b = _linear(rows[2, 0] * y + rows[2, 1] * u + rows[2, 2] * v + rows[2, 3])
-        light[i] = weights[0] * r + weights[1] * g + weights[2] * b
-        redness[i] = max(r - g - b, _f32(0.0)) * _f32(RED_SCALE)
-        saturated[i] = _f32(1.0) if r >= _f32(RED_SHARE) * (r + g + b) else _f32(0.0)
+        light[i] = np.int32((weights[0] * r + weights[1] * g + weights[2] * b) * unit + _f32(0.5))
+        redness[i] = np.int32(max(r - g - b, _f32(0.0)) * unit + _f32(0.5))
+        saturated[i] = r >= _f32(RED_SHARE) * (r + g + b)
 
 
 @kernel
@@ -157,11 +164,11 @@ def _swing(light, low, high, sense, events):
         lowest = min(low[i], level)
         highest = max(high[i], level)
         way = sense[i]
-        up = (way <= _f32(0.0)) & (level - lowest >= _f32(LUMINANCE_SWING)) & (lowest < _f32(DARK_LUMINANCE))
-        down = (way >= _f32(0.0)) & (highest - level >= _f32(LUMINANCE_SWING)) & (level < _f32(DARK_LUMINANCE))
-        low[i] = level if down | (way > _f32(0.0)) else lowest
-        high[i] = level if up | (way < _f32(0.0)) else highest
-        sense[i] = _f32(1.0) if up else (_f32(-1.0) if down else way)
+        up = (way <= _i16(0)) & (_i16(level - lowest) >= _i16(LUMINANCE_SWING)) & (lowest < _i16(DARK_LUMINANCE))
+        down = (way >= _i16(0)) & (_i16(highest - level) >= _i16(LUMINANCE_SWING)) & (level < _i16(DARK_LUMINANCE))
+        low[i] = level if down | (way > _i16(0)) else lowest
+        high[i] = level if up | (way < _i16(0)) else highest
+        sense[i] = _i16(1) if up else (_i16(-1) if down else way)
         events[i] = up | down
 
 
@@ -175,13 +182,13 @@ def _swing_red(redness, saturated, low, high, sense, low_pure, high_pure, events
         lowest = min(low[i], level)
         highest = max(high[i], level)
         way = sense[i]
-        up = (way <= _f32(0.0)) & (level - lowest >= _f32(RED_SWING)) & (here + from_low > _f32(0.0))
-        down = (way >= _f32(0.0)) & (highest - level >= _f32(RED_SWING)) & (here + from_high > _f32(0.0))
-        anew_low = down | (way > _f32(0.0))
-        anew_high = up | (way < _f32(0.0))
+        up = (way <= _i16(0)) & (_i16(level - lowest) >= _i16(RED_SWING)) & (_i16(here | from_low) > _i16(0))
+        down = (way >= _i16(0)) & (_i16(highest - level) >= _i16(RED_SWING)) & (_i16(here | from_high) > _i16(0))
+        anew_low = down | (way > _i16(0))
+        anew_high = up | (way < _i16(0))
         low[i] = level if anew_low else lowest
         low_pure[i] = here if anew_low else from_low
         high[i] = level if anew_high else highest
         high_pure[i] = here if anew_high else from_high
-        sense[i] = _f32(1.0) if up else (_f32(-1.0) if down else way)
+        sense[i] = _i16(1) if up else (_i16(-1) if down else way)
         events[i] = up | down

@@ -168,10 +168,11 @@ def find_swings(
         linear.append(value)
     r, g, b = linear
     light = weights[0] * r + weights[1] * g + weights[2] * b
-    redness = np.maximum(r - g - b, np.float32(0.0)) * np.float32(flash.RED_SCALE)
-    saturated = (r >= np.float32(flash.RED_SHARE) * (r + g + b)).astype(np.float32)
-    kinds = (light, np.float32(flash.LUMINANCE_SWING)), (redness, np.float32(flash.RED_SWING))
-    for kind, (level, least) in enumerate(kinds):
+    redness = np.maximum(r - g - b, np.float32(0.0))
+    saturated = (r >= np.float32(flash.RED_SHARE) * (r + g + b)).astype(np.int16)
+    kinds = (light, flash.LUMINANCE_SWING), (redness, flash.RED_SWING)
+    for kind, (value, least) in enumerate(kinds):
+        level = np.floor(value * np.float32(flash.UNIT) + np.float32(0.5)).astype(np.int16)
         low, high, sense = swings.low[kind], swings.high[kind], swings.sense[kind].copy()
         low_pure, high_pure = swings.pure
         if kind == 1:
@@ -179,9 +180,9 @@ def find_swings(
             high_pure[:] = np.where(level >= high, saturated, high_pure)
         low[:], high[:] = np.minimum(low, level), np.maximum(high, level)
         if kind == 0:
-            up_counts, down_counts = (dark < np.float32(flash.DARK_LUMINANCE) for dark in (low, level))
+            up_counts, down_counts = (dark < flash.DARK_LUMINANCE for dark in (low, level))
         else:
-            up_counts, down_counts = (saturated + pure > 0 for pure in (low_pure, high_pure))
+            up_counts, down_counts = ((saturated | pure) > 0 for pure in (low_pure, high_pure))
         up = (sense <= 0) & (level - low >= least) & up_counts
         down = (sense >= 0) & (high - level >= least) & down_counts
         low[:] = np.where(down | (sense > 0), level, low)
@@ -189,7 +190,7 @@ def find_swings(
         if kind == 1:
             low_pure[:] = np.where(down | (sense > 0), saturated, low_pure)
             high_pure[:] = np.where(up | (sense < 0), saturated, high_pure)
-        swings.sense[kind] = np.where(up, 1.0, np.where(down, -1.0, sense))
+        swings.sense[kind] = np.where(up, 1, np.where(down, -1, sense))
         swings.events[kind] = up | down
 
 

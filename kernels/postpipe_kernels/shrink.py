@@ -48,11 +48,18 @@ def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
 
 @kernel
 def _shrink(plane, pitch, height, width, rows, columns, out):
-    # 64 samples of 10 bits just fit 16, so that SIMD stays narrow; columns are summed by halves, to and fro
-    # between two buffers, as in luma's blocks
+    # Rows are summed first; 64 samples of 10 bits just fit 16. Four neighbouring sums are then a word of 64 bits,
+    # and one product has their total in its upper 16: halving them by strides took three times as long.
     across = (width + columns - 1) // columns
-    sums = np.zeros(across * columns, np.uint16)
-    spare = np.zeros(across * columns, np.uint16)
+    sums = np.zeros((across * columns + 3) // 4 * 4, np.uint16)
+    words = sums.view(np.uint64)
+    totals = np.empty(across, np.uint16)
+    ones = np.uint64(0x0001000100010001)
+    upper = np.uint64(48)
+    bits = _u16(0)
+    while 1 << bits < rows * columns:
+        bits += _u16(1)
+    half = _u16(rows * columns // 2)
     for band in range((height + rows - 1) // rows):
         here = min(rows, height - band * rows)
         start = _at(band * rows * pitch)
@@ -62,22 +69,19 @@ def _shrink(plane, pitch, height, width, rows, columns, out):
             first = start + row * _at(pitch)
             for x in range(_at(width)):
                 sums[x] = _u16(sums[x] + _u16(plane[first + x]))
-        for x in range(_at(width), _at(across * columns)):
-            sums[x] = 0
-        count = across * columns
-        while count > across:
-            count //= 2
-            for x in range(_at(count)):
-                spare[x] = _u16(sums[_at(2) * x] + sums[_at(2) * x + _at(1)])
-            sums, spare = spare, sums
-        whole = width // columns if here == rows else 0
-        pixels = rows * columns
-        shift = _u16(0)
-        while 1 << shift < pixels:
-            shift += _u16(1)
+        if columns == 8:
+            for x in range(_at(across)):
+                totals[x] = _u16(((words[_at(2) * x] + words[_at(2) * x + _at(1)]) * ones) >> upper)
+        elif columns == 4:
+            for x in range(_at(across)):
+                totals[x] = _u16((words[x] * ones) >> upper)
+        else:
+            for x in range(_at(across)):
+                totals[x] = _u16(sums[_at(columns) * x] + sums[_at(columns) * x + _at(columns - 1)] * _u16(columns - 1))
         target = _at(band * across)
+        whole = width // columns if here == rows else 0
         for x in range(_at(whole)):
-            out[target + x] = _u16(sums[x] + _u16(pixels // 2)) >> shift
+            out[target + x] = _u16(totals[x] + half) >> bits
         for x in range(whole, across):
             pixels = here * min(columns, width - columns * x)
-            out[target + _at(x)] = (2 * np.int64(sums[x]) + pixels) // (2 * pixels)
+            out[target + _at(x)] = (2 * np.int64(totals[x]) + pixels) // (2 * pixels)

@@ -112,7 +112,7 @@ def _shrink(rows: int, columns: int) -> Example:
 def _find_swings(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
     planes = [np.ascontiguousarray(picture(height, width, dtype, seed)) for seed in range(3)]
     swings = flash.Swings.of(height * width)
-    swings.low[:], swings.high[:] = [[0.3], [40.0]], [[0.6], [100.0]]
+    swings.low[:], swings.high[:] = [[9600], [4000]], [[19200], [10000]]
     swings.sense[:] = np.arange(height * width) % 3 - 1
     return {
         **dict(zip(("luma", "blue", "red"), planes, strict=True)),
@@ -203,7 +203,7 @@ SPECS: tuple[KernelSpec, ...] = (
     KernelSpec(
         "find_swings", "swings of luminance and of saturated red, cell by cell, for flash screening",
         flash.find_swings, reference.find_swings, _find_swings, ("swings",),
-        0, "luminance 0 to 1, redness 0 to 320", {"numpy": reference.find_swings},
+        0, "1/32000", {"numpy": reference.find_swings},
     ),
     KernelSpec(
         "tally_swings", "count per cell, and how many cells have each count",

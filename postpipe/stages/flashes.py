@@ -22,7 +22,7 @@ from postpipe.stages.views import CHROMA, LUMA
 
 SECOND = Fraction(1)
 PERMITTED = 6  # changes in a second: three flashes, each there and back (BT.1702, WCAG)
-SHARE = Fraction(1, 4)  # of the screen (BT.1702), or of any field of 10 degrees (WCAG)
+SHARE_OF = 4  # a quarter, of the screen (BT.1702) or of any field of 10 degrees (WCAG)
 FIELD = (341, 256)  # pixels of a field of 10 degrees on
 SCREEN = (1024, 768)  # a screen of this size, which the picture fills: WCAG's estimate of usual viewing
 CELLS = 160  # at least, along the longer side: a rectangle's area is then right to half a per cent of the picture
@@ -97,18 +97,21 @@ class FlashCounter:
 
     def _most(self, kind: int) -> int:
         """Return how many changes at least a quarter of all cells went through."""
+        cells = self._counts.shape[1]
+        if SHARE_OF * (cells - int(self._areas[kind, 0])) < cells:
+            return 0
         reached = np.cumsum(self._areas[kind, ::-1])[::-1]  # cells with at least so many
-        return int(np.count_nonzero(reached[1:] >= float(SHARE * reached[0])))
+        return int(np.count_nonzero(SHARE_OF * reached[1:] >= cells))
 
     def _fills_field(self, kind: int) -> bool:
         rows, columns = self._field
-        limit = SHARE * rows * columns
-        if self._areas[kind, PERMITTED + 1 :].sum() < limit:
+        moved = self._counts.shape[1] - int(self._areas[kind, 0])
+        if SHARE_OF * moved < rows * columns or SHARE_OF * self._areas[kind, PERMITTED + 1 :].sum() < rows * columns:
             return False
         sums = np.zeros((self._shape[0] + 1, self._shape[1] + 1), np.int64)
         sums[1:, 1:] = (self._counts[kind].reshape(self._shape) > PERMITTED).cumsum(axis=0).cumsum(axis=1)
         fields = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns] + sums[:-rows, :-columns]
-        return bool(fields.max() >= float(limit))
+        return bool(SHARE_OF * fields.max() >= rows * columns)
 
 
 def cell_block(width: int, height: int) -> int:
