@@ -69,12 +69,11 @@ def _shrink(plane, pitch, height, width, rows, columns, out):
             first = start + row * _at(pitch)
             for x in range(_at(width)):
                 sums[x] = _u16(sums[x] + _u16(plane[first + x]))
-        if columns == 8:
+        if columns >= 4:
+            step, second = _at(columns // 4), np.uint64(columns // 8)
             for x in range(_at(across)):
-                totals[x] = _u16(((words[_at(2) * x] + words[_at(2) * x + _at(1)]) * ones) >> upper)
-        elif columns == 4:
-            for x in range(_at(across)):
-                totals[x] = _u16((words[x] * ones) >> upper)
+                word = words[step * x] + words[step * x + second] * second
+                totals[x] = _u16((word * ones) >> upper)
         else:
             for x in range(_at(across)):
                 totals[x] = _u16(sums[_at(columns) * x] + sums[_at(columns) * x + _at(columns - 1)] * _u16(columns - 1))

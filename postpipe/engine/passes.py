@@ -237,7 +237,7 @@ def render(
     """Render the pieces of a job that are not there yet.
 
     `have(n)` says whether piece `n` is finished, `keep(n, file)` takes a finished one. Where the picture is
-    watched every frame is rendered again, but finished pieces are not encoded again.
+    watched every frame is rendered again, but finished pieces are not encoded again. Handles are not watched.
     """
     missing = {number: piece for number, piece in enumerate(job.pieces) if not have(number)}
     watcher = Watcher(watch, delivered_clip(job))
@@ -262,7 +262,7 @@ def render(
                             f"only {position} of {run.stop} frames came in the render pass",
                             "check that the file is not being changed while postpipe runs",
                         )
-                    if watch:
+                    if watch and position in job.time_map.seen:
                         watcher.step(frame)
                     for number, piece in missing.items():
                         if piece.start == position:

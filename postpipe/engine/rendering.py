@@ -62,19 +62,22 @@ class Outcome:
 class _Attempt:
     """One render of a take with a given chain of filters, under keys that name all that goes into it."""
 
-    def __init__(self, job: passes.Job, plan: Plan, store: Store) -> None:
+    def __init__(self, job: passes.Job, plan: Plan, store: Store, board: Board) -> None:
         self.job = job
         self._store = store
         key = pack.digest(code_digest(), "render", job.clip.digest, *_job_parts(job))
         self._units = tuple(
             Unit(pack.digest(key, piece.start, piece.end, piece.kind), piece.start, piece.end) for piece in job.pieces
         )
-        shown = job.time_map.rendered
+        shown = job.time_map.seen
         self._watch = {
             analyser: pack.digest(key, shown.start, shown.stop, analyser.id, analyser.version, analyser)
             for analyser in plan.watch
         }
-        found = [store.get(produced(analyser), key) for analyser, key in self._watch.items()]
+        if _unchanged(job):
+            found = [board.get(produced(analyser), job.clip.path) for analyser in self._watch]
+        else:
+            found = [store.get(produced(analyser), key) for analyser, key in self._watch.items()]
         self.facts = [fact for fact in found if fact is not None]
 
     @property
@@ -148,7 +151,7 @@ def render_take(
     counts = FrameCounts()
     while True:
         job, encoded_because = _job(clip, board, bound)
-        attempt = _Attempt(job, plan, store)
+        attempt = _Attempt(job, plan, store, board)
         fixes = _judge(clip, board, plan, bound, attempt.facts) if attempt.measured else None
         wanted = fixes is None or all(fix.kept for fix in fixes)
         if wanted and not (attempt.measured and attempt.complete):
@@ -200,6 +203,11 @@ def _job(clip: Clip, board: Board, bound: list[tuple[Filter, passes.Bound]]) -> 
         pieces=tuple(pieces),
     )
     return job, reason
+
+
+def _unchanged(job: passes.Job) -> bool:
+    """Whether the delivered picture is the take's own, frame for frame: then what the look found holds for it."""
+    return not job.chain and job.time_map.cadence.plain and job.time_map.seen == range(job.times.frames)
 
 
 def _encoding(board: Board) -> Encoding:

@@ -39,7 +39,7 @@ class FlashTrack(Artifact):
     """Flashes, frame by frame; all arrays but the last two are as long as the clip has frames, or empty for HDR.
 
     `general`, `red`: uint8, changes of luminance, or to and from saturated red, in the second up to the frame, that
-    at least a quarter of the screen went through. `general_field`, `red_field`: bool, whether more than three
+    at least a quarter of the screen went through. `general_field`, `red_field`: uint8, 1 where more than three
     flashes in that second filled a quarter of some field of 10 degrees. `opening`, `closing`: the frames of the
     first and the last second, small, shape `(frames, 3, rows, columns)`, code values of luma, Cb and Cr.
     """
@@ -47,8 +47,8 @@ class FlashTrack(Artifact):
     schema: ClassVar[str] = "postpipe.flash-track.1"
     general: NDArray[np.uint8]
     red: NDArray[np.uint8]
-    general_field: NDArray[np.bool_]
-    red_field: NDArray[np.bool_]
+    general_field: NDArray[np.uint8]
+    red_field: NDArray[np.uint8]
     opening: NDArray[Any]
     closing: NDArray[Any]
 
@@ -178,13 +178,13 @@ class WatchFlashes(Analyser[_State, FlashTrack]):
 
     def finish(self, state: _State) -> FlashTrack:
         """Return the track."""
-        counts = np.array(state.counts, np.uint8).reshape(-1, 4)
+        general, red, general_field, red_field = np.array(state.counts, np.uint8).reshape(-1, 4).T.copy()
         none = np.zeros((0, 3, 0, 0), np.uint8)
         return FlashTrack(
-            general=counts[:, 0].copy(),
-            red=counts[:, 1].copy(),
-            general_field=counts[:, 2] > 0,
-            red_field=counts[:, 3] > 0,
+            general=general,
+            red=red,
+            general_field=general_field,
+            red_field=red_field,
             opening=np.stack(state.opening) if state.opening else none,
             closing=np.stack([kept for _, kept in state.closing]) if state.closing else none,
         )

@@ -5,19 +5,20 @@ The rules are those of ITU-R BT.1702-2 and of WCAG 2.1, success criterion 2.3.1 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe.delivery import FrameTimes, ProjectFormat, Selection
+from postpipe.delivery import FrameTimes, ProjectFormat
+from postpipe.edit import Edit, Event, starts
 from postpipe.engine.stage import Each, Rendered, Task
 from postpipe.model import Facts, SequenceFacts
-from postpipe.stages.flashes import PERMITTED, SECOND, FlashCount, FlashCounter, FlashTrack
+from postpipe.stages.flashes import PERMITTED, SECOND, Cells, FlashCount, FlashCounter, FlashTrack
 
 NOTE = "screening, not certification"
 Outcome = Literal["pass", "warn", "fail"]
@@ -124,7 +125,7 @@ def judge(track: FlashTrack, pts: NDArray[np.int64], time_base: Fraction, last_d
         general=rule(track.general),
         red=rule(track.red),
         lasting=plain(lasting, window),
-        field=plain(track.general_field | track.red_field, second),
+        field=plain((track.general_field | track.red_field) > 0, second),
         most_general=int(track.general.max(initial=0)) / 2,
         most_red=int(track.red.max(initial=0)) / 2,
     )
@@ -187,39 +188,70 @@ class ScreenSequence(Task):
     summary: ClassVar[str] = "flashes of the whole sequence, across joins (screening, not certification)"
     scope: ClassVar[str] = "project"
 
-    def run(
-        self, selection: Selection, tracks: Each[Rendered[FlashTrack]], project: ProjectFormat
-    ) -> SequenceScreening:
-        """Return the verdict on the delivered frames of all clips in order."""
-        joined = join_tracks([tracks[path] for path in selection.selected], project)
-        frames = np.arange(len(joined.general), dtype=np.int64)
-        return SequenceScreening(judge(joined, frames, 1 / project.rate, 1))
+    def run(self, edit: Edit, tracks: Each[Rendered[FlashTrack]], project: ProjectFormat) -> SequenceScreening:
+        """Return the verdict on the delivered frames of all takes in order."""
+        track = joined_track(edit.events, tracks, project)
+        frames = np.arange(len(track.general), dtype=np.int64)
+        return SequenceScreening(judge(track, frames, 1 / project.rate, 1))
 
 
-def join_tracks(parts: list[FlashTrack], project: ProjectFormat) -> FlashTrack:
-    """Return one track for clips that are shown one after the other.
+def joined_track(film: Sequence[Event], tracks: Mapping[Path, FlashTrack], project: ProjectFormat) -> FlashTrack:
+    """Return one track for takes that are shown one after the other.
 
-    Each was counted from its own first frame on. In the second after a join the flashes of both clips count: there
+    Each was counted from its own first frame on. In the second after a join the flashes of both takes count: there
     the pictures of the second before and after are followed once more, at the few cells that are kept of them.
     """
-    starts = list(itertools.accumulate((len(part.general) for part in parts), initial=0))
-    counts = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FlashCount._fields}
-    kept: dict[int, NDArray[Any]] = {}
-    for part, start, end in zip(parts, starts, starts[1:], strict=False):
-        kept |= dict(enumerate(part.opening, start))
-        kept |= dict(enumerate(part.closing, end - len(part.closing)))
-    joins = np.array(starts[1:-1])
-    for stretch in np.split(indices := np.array(sorted(kept)), np.flatnonzero(np.diff(indices) > 1) + 1):
-        _, *shape = kept[int(stretch[0])].shape
+    begins = starts(film)
+    counts = {name: np.zeros(begins[-1], np.uint8) for name in FlashCount._fields}
+    for event, start in zip(film, begins, strict=False):
+        for name, values in counts.items():
+            shown = values[start : start + event.frames]
+            np.maximum(shown, getattr(tracks[event.path], name), out=shown)
+    pictures = _known_pictures(film, begins, tracks, project)
+    joins = [(start, start + event.dissolve_in + project.rate) for event, start in zip(film, begins, strict=False)][1:]
+    known = np.array(sorted(pictures), np.int64)
+    for stretch in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
+        shape = pictures[int(stretch[0])][0].shape
         width, height = Fraction(project.width), Fraction(project.height)
         counter = FlashCounter((shape[0], shape[1]), width, height, project.pixel_format.bits, project.colour)
         for index in stretch.tolist():
-            luma, blue, red = kept[index]
-            count = counter.step((luma, blue, red), index / project.rate)
-            if ((stretch[0] < joins) & (joins <= index) & (index < joins + project.rate)).any():
+            count = counter.step(pictures[index], index / project.rate)
+            if any(stretch[0] < start <= index < end for start, end in joins):
                 for name, value in count._asdict().items():
                     counts[name][index] = max(counts[name][index], value)
-    return FlashTrack(**counts, opening=parts[0].opening, closing=parts[-1].closing)
+    first, last = tracks[film[0].path], tracks[film[-1].path]
+    return FlashTrack(**counts, opening=first.opening, closing=last.closing)
+
+
+def _known_pictures(
+    film: Sequence[Event], begins: Sequence[int], tracks: Mapping[Path, FlashTrack], project: ProjectFormat
+) -> dict[int, Cells]:
+    """Return the small pictures that are kept, by their frame of the film, laid over each other as delivered."""
+    black = np.array([16, 128, 128]).reshape(3, 1, 1) << (project.pixel_format.bits - 8)
+    pictures: dict[int, NDArray[Any]] = {}
+    for event, start in zip(film, begins, strict=False):
+        track, end = tracks[event.path], event.frames
+        kept = dict(enumerate(track.opening)) | dict(enumerate(track.closing, end - len(track.closing)))
+        for frame in range(event.dissolve_in):
+            under = pictures.pop(start + frame, None)
+            if under is not None and frame in kept:
+                kept[frame] = _mixed(under, kept[frame], frame, event.dissolve_in)
+            else:
+                kept.pop(frame, None)
+        for frame in kept:
+            if frame < event.fade_in:
+                kept[frame] = _mixed(black, kept[frame], frame, event.fade_in)
+            if frame >= end - event.fade_out:
+                kept[frame] = _mixed(kept[frame], black, frame - (end - event.fade_out), event.fade_out)
+        pictures |= {start + frame: picture for frame, picture in kept.items()}
+    dtype = np.uint8 if project.pixel_format.bits == 8 else np.uint16
+    return {frame: tuple(np.ascontiguousarray(picture, dtype)) for frame, picture in pictures.items()}
+
+
+def _mixed(under: NDArray[Any], over: NDArray[Any], frame: int, frames: int) -> NDArray[Any]:
+    """Return a frame of a transition, with the weights that it is rendered with."""
+    weight = (frame + 1) / (frames + 1)
+    return np.rint(under * (1 - weight) + over * weight)
 
 
 STAGES = (ScreenTake, ScreenSequence)
