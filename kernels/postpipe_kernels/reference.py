@@ -153,6 +153,12 @@ def _weighted(rows: Reals, taps: Taps) -> Reals:
     return total
 
 
+def compare_small(small: Plane, previous: Plane, over: int) -> tuple[int, int, int]:
+    """Return sum, number above `over` and largest of the differences; see `shrink.compare_small`."""
+    change = np.abs(small.astype(np.int64) - previous)
+    return int(change.sum()), int((change > over).sum()), int(change.max())
+
+
 def find_swings(
     luma: Plane, blue: Plane, red: Plane, bits: int, rows: NDArray[np.float32], weights: NDArray[np.float32],
     swings: flash.Swings,

@@ -1,4 +1,4 @@
-"""A plane made small: the mean of each block of samples, such as chroma on the grid of luma's small picture."""
+"""Small pictures: the mean of each block of samples, and what changed from one to the next."""
 
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
 # (numba, not mypy, types the kernels' arguments)
@@ -44,6 +44,42 @@ def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
         raise ValueError(f"out must be C-contiguous {fitting.dtype} {fitting.shape}, not {out.dtype} {out.shape}")
     check_writable(out, "out")
     _shrink(*samples(packed(plane)), *plane.shape, rows, columns, out.reshape(-1))
+
+
+def compare_small(small: Plane, previous: Plane, over: int) -> tuple[int, int, int]:
+    """Return `(total, many, largest)` of the absolute differences of two small pictures, in code values.
+
+    `total`: their sum; `many`: how many are larger than `over`. Both pictures are of one shape and type, C-contiguous.
+    Averages of blocks hardly change by noise or coding, so that what changes, moved. Raises `ValueError` when a shape
+    or type does not fit.
+    """
+    for name, plane in (("small", small), ("previous", previous)):
+        check_plane(plane, name, like=small)
+        if plane.dtype != small.dtype or not plane.flags.c_contiguous:
+            raise ValueError(f"{name} must be C-contiguous {small.dtype}")
+    total, many, largest = _compare(small.reshape(-1), previous.reshape(-1), over)
+    return int(total), int(many), int(largest)
+
+
+@kernel
+def _compare(small, previous, over):
+    total = 0
+    many = 0
+    largest = np.uint16(0)
+    limit = _u16(over)
+    for start in range(0, small.size, 4096):
+        part = np.uint32(0)
+        above = np.uint32(0)
+        for x in range(_at(start), _at(min(start + 4096, small.size))):
+            a = _u16(small[x])
+            b = _u16(previous[x])
+            change = _u16(max(a, b) - min(a, b))
+            part = np.uint32(part + np.uint32(change))
+            above = np.uint32(above + np.uint32(change > limit))
+            largest = max(largest, change)
+        total += np.int64(part)
+        many += np.int64(above)
+    return total, many, largest
 
 
 @kernel

@@ -109,6 +109,11 @@ def _shrink(rows: int, columns: int) -> Example:
     return example
 
 
+def _compare(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    small, previous = (np.ascontiguousarray(picture(height, width, dtype, seed)) for seed in range(2))
+    return {"small": small, "previous": previous, "over": 10}
+
+
 def _find_swings(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
     planes = [np.ascontiguousarray(picture(height, width, dtype, seed)) for seed in range(3)]
     swings = flash.Swings.of(height * width)
@@ -199,6 +204,11 @@ SPECS: tuple[KernelSpec, ...] = (
         "shrink_chroma", "mean of blocks of 4x4: chroma of 4:2:0 on the grid of luma's 1/8 picture",
         shrink.shrink_plane, reference.shrink_plane, _shrink(4, 4), ("out",),
         0, "code values", {"opencv": peers.shrink_plane, "numpy": reference.shrink_plane},
+    ),
+    KernelSpec(
+        "compare_small", "sum, number and largest of the changes between small pictures",
+        shrink.compare_small, reference.compare_small, _compare, (),
+        0, "code values, counts", {"numpy": reference.compare_small},
     ),
     KernelSpec(
         "find_swings", "swings of luminance and of saturated red, cell by cell, for flash screening",

@@ -63,3 +63,13 @@ def test_what_does_not_fit_is_refused() -> None:
         shrink.shrink_plane(plane, 3, 4, plane)
     with pytest.raises(ValueError, match=r"out must be C-contiguous uint8 \(2, 2\), not uint8 \(8, 8\)"):
         shrink.shrink_plane(plane, 4, 4, plane)
+
+
+def test_changes_between_small_pictures() -> None:
+    previous = np.full((4, 5), 100, np.uint8)
+    small = previous.copy()
+    small[0, :3] = [99, 102, 250]
+    assert shrink.compare_small(small, previous, over=1) == (153, 2, 150)
+    assert shrink.compare_small(small, small, over=0) == (0, 0, 0)
+    with pytest.raises(ValueError, match="previous must be C-contiguous uint8"):
+        shrink.compare_small(small, previous.astype(np.uint16), over=1)
