@@ -196,6 +196,11 @@ class TimeMap(Artifact):
         return self.end - self.first
 
     @property
+    def seen(self) -> range:
+        """The frames that are seen."""
+        return range(self.first, self.end)
+
+    @property
     def rendered(self) -> range:
         """The frames that are rendered: those seen, and the handles."""
         return range(self.first - self.head, self.end + self.tail)

@@ -21,6 +21,13 @@ def measure_luma(luma: Any, previous: Any, bits: int, histogram: Any, tile_sums:
     cv2.norm(luma, previous, cv2.NORM_L1)
 
 
+def shrink_plane(plane: Any, rows: int, columns: int, out: NDArray[Any]) -> None:
+    """`cv2.resize` by area, exact where the blocks fit."""
+    import cv2
+
+    cv2.resize(plane, out.shape[::-1], dst=out, interpolation=cv2.INTER_AREA)
+
+
 def apply_curve(luma: Any, curve: NDArray[Any], out: Any) -> None:
     """`cv2.LUT`, which wants a table for every value of the type."""
     import cv2

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from postpipe_kernels import flash
 from postpipe_kernels._planes import Plane
 from postpipe_kernels.blend import ONE
 from postpipe_kernels.colour import Planes
@@ -60,6 +61,14 @@ def blend_planes(under: Plane, over: Plane, weight: float, out: Plane) -> None:
     """Lay two planes over each other; see `blend.blend_planes`."""
     share = round(weight * ONE)
     out[...] = (under.astype(np.int64) * (ONE - share) + over.astype(np.int64) * share + ONE // 2) // ONE
+
+
+def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
+    """Fill `out` with the means of blocks; see `shrink.shrink_plane`."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            block = plane[i * rows : (i + 1) * rows, j * columns : (j + 1) * columns].astype(np.int64)
+            out[i, j] = (2 * block.sum() + block.size) // (2 * block.size)
 
 
 def apply_curve(luma: Plane, curve: NDArray[Any], out: Plane) -> None:
@@ -162,3 +171,56 @@ def _weighted(rows: Reals, taps: Taps) -> Reals:
         weight = taps.weights[:, k].astype(np.float64)
         total += weight[:, None] * rows[np.minimum(taps.first + k, rows.shape[0] - 1)]
     return total
+
+
+def compare_small(small: Plane, previous: Plane, over: int) -> tuple[int, int, int]:
+    """Return sum, number above `over` and largest of the differences; see `shrink.compare_small`."""
+    change = np.abs(small.astype(np.int64) - previous)
+    return int(change.sum()), int((change > over).sum()), int(change.max())
+
+
+def find_swings(
+    luma: Plane, blue: Plane, red: Plane, bits: int, rows: NDArray[np.float32], weights: NDArray[np.float32],
+    swings: flash.Swings,
+) -> None:  # fmt: skip
+    """Follow luminance and red of every cell; see `flash.find_swings`."""
+    planes = [plane.ravel().astype(np.float32) for plane in (luma, blue, red)]
+    linear = []
+    for row in rows:
+        signal = np.clip(row[0] * planes[0] + row[1] * planes[1] + row[2] * planes[2] + row[3], 0.0, 1.0)
+        value = np.full_like(signal, flash.LINEAR[-1])
+        for coefficient in flash.LINEAR[-2::-1]:
+            value = value * signal + np.float32(coefficient)
+        linear.append(value)
+    r, g, b = linear
+    light = weights[0] * r + weights[1] * g + weights[2] * b
+    redness = np.maximum(r - g - b, np.float32(0.0))
+    saturated = (r >= np.float32(flash.RED_SHARE) * (r + g + b)).astype(np.int16)
+    kinds = (light, flash.LUMINANCE_SWING), (redness, flash.RED_SWING)
+    for kind, (value, least) in enumerate(kinds):
+        level = np.floor(value * np.float32(flash.UNIT) + np.float32(0.5)).astype(np.int16)
+        low, high, sense = swings.low[kind], swings.high[kind], swings.sense[kind].copy()
+        low_pure, high_pure = swings.pure
+        if kind == 1:
+            low_pure[:] = np.where(level <= low, saturated, low_pure)
+            high_pure[:] = np.where(level >= high, saturated, high_pure)
+        low[:], high[:] = np.minimum(low, level), np.maximum(high, level)
+        if kind == 0:
+            up_counts, down_counts = (dark < flash.DARK_LUMINANCE for dark in (low, level))
+        else:
+            up_counts, down_counts = ((saturated | pure) > 0 for pure in (low_pure, high_pure))
+        up = (sense <= 0) & (level - low >= least) & up_counts
+        down = (sense >= 0) & (high - level >= least) & down_counts
+        low[:] = np.where(down | (sense > 0), level, low)
+        high[:] = np.where(up | (sense < 0), level, high)
+        if kind == 1:
+            low_pure[:] = np.where(down | (sense > 0), saturated, low_pure)
+            high_pure[:] = np.where(up | (sense < 0), saturated, high_pure)
+        swings.sense[kind] = np.where(up, 1, np.where(down, -1, sense))
+        swings.events[kind] = up | down
+
+
+def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], areas: NDArray[np.int64]) -> None:
+    """Add `by` to the counts of some cells; see `flash.tally_swings`."""
+    counts[cells] = np.clip(counts[cells].astype(np.int64) + by, 0, 255)
+    areas[:] = np.bincount(counts, minlength=256)

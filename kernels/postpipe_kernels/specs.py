@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels import blend, colour, luma, peers, pixels, point, reference, resize, tone
+from postpipe_kernels import blend, colour, flash, luma, peers, pixels, point, reference, resize, shrink, tone
 
 Layout = Callable[[NDArray[Any]], NDArray[Any]]
 """Gives a plane of the same samples that lies in memory in some way."""
@@ -96,6 +96,48 @@ def _sharpness(height: int, width: int, dtype: str, layout: Layout) -> dict[str,
     return {"luma": layout(picture(height, width, dtype)), "bits": bits_of(dtype)}
 
 
+def _shrink(rows: int, columns: int) -> Example:
+    def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+        plane = layout(picture(height, width, dtype))
+        return {
+            "plane": plane,
+            "rows": rows,
+            "columns": columns,
+            "out": np.zeros_like(shrink.empty_small(plane, rows, columns)),
+        }
+
+    return example
+
+
+def _compare(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    small, previous = (np.ascontiguousarray(picture(height, width, dtype, seed)) for seed in range(2))
+    return {"small": small, "previous": previous, "over": 10}
+
+
+def _find_swings(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    planes = [np.ascontiguousarray(picture(height, width, dtype, seed)) for seed in range(3)]
+    swings = flash.Swings.of(height * width)
+    swings.low[:], swings.high[:] = [[9600], [4000]], [[19200], [10000]]
+    swings.sense[:] = np.arange(height * width) % 3 - 1
+    return {
+        **dict(zip(("luma", "blue", "red"), planes, strict=True)),
+        "bits": bits_of(dtype),
+        "rows": flash.rgb_rows("bt709", "limited", bits_of(dtype)),
+        "weights": np.array([0.2126, 0.7152, 0.0722], np.float32),
+        "swings": swings,
+    }
+
+
+def _tally(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    counts = (np.arange(height * width) % 7).astype(np.uint8)
+    return {
+        "cells": np.arange(0, counts.size, 3),
+        "by": 1 if dtype == "uint8" else -1,
+        "counts": counts,
+        "areas": np.bincount(counts, minlength=256),
+    }
+
+
 def _gamma(dtype: str) -> NDArray[np.float64]:
     top = (1 << bits_of(dtype)) - 1
     levels: NDArray[np.float64] = np.linspace(0.0, 1.0, top + 1) ** 0.9 * top
@@ -178,6 +220,26 @@ SPECS: tuple[KernelSpec, ...] = (
         "sharpness", "energy of the Laplacian on some rows",
         luma.sharpness, reference.sharpness, _sharpness, (),
         0, "1 (luma 0 to 1, squared)", {"numpy": reference.sharpness},
+    ),
+    KernelSpec(
+        "shrink_chroma", "mean of blocks of 4x4: chroma of 4:2:0 on the grid of luma's 1/8 picture",
+        shrink.shrink_plane, reference.shrink_plane, _shrink(4, 4), ("out",),
+        0, "code values", {"opencv": peers.shrink_plane, "numpy": reference.shrink_plane},
+    ),
+    KernelSpec(
+        "compare_small", "sum, number and largest of the changes between small pictures",
+        shrink.compare_small, reference.compare_small, _compare, (),
+        0, "code values, counts", {"numpy": reference.compare_small},
+    ),
+    KernelSpec(
+        "find_swings", "swings of luminance and of saturated red, cell by cell, for flash screening",
+        flash.find_swings, reference.find_swings, _find_swings, ("swings",),
+        0, "1/32000", {"numpy": reference.find_swings},
+    ),
+    KernelSpec(
+        "tally_swings", "count per cell, and how many cells have each count",
+        flash.tally_swings, reference.tally_swings, _tally, ("counts", "areas"),
+        0, "counts", {"numpy": reference.tally_swings},
     ),
     KernelSpec(
         "apply_curve", "tone curve by table",

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last second: seen side by side
+
 
 def print_summary(document: dict[str, Any], out: Path) -> None:
     """Print what was chosen and delivered."""
@@ -22,6 +24,8 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
         f"{sequence['seconds']:.3f} s, sound {'silent' if loudness is None else f'{loudness:.1f} LUFS'}",
         markup=False,
     )
+    for warning in sequence["warnings"]:
+        console.print(f"{sequence['file']}: {warning}", style="yellow", markup=False)
     console.print(
         f"frames decoded to look {frames['decoded_look']}, to render {frames['decoded_render']}, "
         f"encoded {frames['encoded']}"
@@ -93,9 +97,25 @@ def findings(take: dict[str, Any]) -> list[str]:
     quality, sound = facts.get("quality", {}), facts.get("sound", {})
     found: list[str] = [f"{len(quality[key])} {word} frames" for key, word in _COUNTED if quality.get(key)]
     found += [f"frozen {first}–{last}" for first, last in quality.get("frozen", [])]
+    for run in quality.get("replayed", []):
+        found.append("{}–{} shown again at {}–{}".format(*run["shown_before"], *run["frames"]))
+    found += [f"jumps at {frame}" for frame in quality.get("jumps", [])]
+    found += [f"soft {first}–{last}" for first, last in quality.get("soft", [])]
+    for what in ("exposure", "saturation"):
+        drift = quality.get(f"{what}_drift_percent") or 0.0
+        if abs(drift) >= DRIFT_PERCENT:
+            found.append(f"{what} drifts by {drift:+.0f} %")
+    bars = {side: width for side, width in quality.get("black_bars", {}).items() if width}
+    if bars:
+        found.append("black bars " + ", ".join(f"{side} {width}" for side, width in bars.items()))
     flicker = facts.get("flicker", {}).get("global_percent") or 0.0
     if flicker >= 0.2:  # what a clean clip shows at most
         found.append(f"flicker {flicker:.1f} %")
+    if facts.get("screening", {}).get("result") == "fail":
+        found.append("flashes: may harm photosensitive viewers")
+    found += [f"sound missing {start:.2f}–{end:.2f} s" for start, end in sound.get("dropouts", [])]
+    if sound.get("stops_seconds") is not None:
+        found.append(f"sound stops at {sound['stops_seconds']:.2f} s")
     if sound.get("silent") is None:
         found.append("no sound")
     elif sound["silent"]:
@@ -104,4 +124,9 @@ def findings(take: dict[str, Any]) -> list[str]:
     return found + [f"{miss['name']} {miss['found']}, not {miss['expected']}" for miss in broken]
 
 
-_COUNTED = (("black_frames", "black"), ("duplicate_frames", "duplicate"), ("damaged_frames", "damaged"))
+_COUNTED = (
+    ("black_frames", "black"),
+    ("white_frames", "white"),
+    ("duplicate_frames", "duplicate"),
+    ("damaged_frames", "damaged"),
+)

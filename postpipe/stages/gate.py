@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from msgspec import Meta
 
 from postpipe.delivery import FrameTimes
 from postpipe.engine.stage import Task
 from postpipe.model import Facts
 from postpipe.stages.locks import LockedSettings, Miss
-from postpipe.stages.quality import FlickerFigure, PictureTrack, QualityChecks, SoundLevels
+from postpipe.stages.quality import FlickerFigure, PictureTrack, QualityChecks
 from postpipe.stages.select import Scores
-
-WHITE_LEVEL = 0.94  # a picture is white when each tile of it is, from black 0 to white 1
+from postpipe.stages.sound_levels import SoundLevels
 
 Limit = Annotated[float, Meta(ge=0)] | Literal["any"]
 Level = Annotated[float, Meta(le=0)] | Literal["any"]
@@ -73,7 +71,6 @@ class Gate(Task):
         scores: Scores,
     ) -> GateVerdict:
         """Return the verdict on one take."""
-        white = np.flatnonzero(track.tiles.min(axis=1) >= WHITE_LEVEL).tolist()
         longest = max(checks.frozen, key=lambda run: run[1] - run[0], default=None)
         frozen = float((longest[1] - longest[0] + 1) / times.rate) if longest else 0.0
 
@@ -85,7 +82,7 @@ class Gate(Task):
         where = f"{frozen:.2f}, frames {longest[0]} to {longest[1]} from {_clock(times, longest[0])}" if longest else ""
         at_most = (
             ("black_frames", len(checks.black), frames(checks.black)),
-            ("white_frames", len(white), frames(white)),
+            ("white_frames", len(checks.white), frames(checks.white)),
             ("frozen_seconds", frozen, where),
             ("duplicate_percent", duplicate, f"{duplicate:.1f}"),
             ("damaged_frames", len(checks.damaged), frames(checks.damaged)),

@@ -13,7 +13,7 @@ from postpipe.delivery import FrameTimes
 from postpipe.engine.stage import Task
 from postpipe.model import Clip, Facts
 from postpipe.stages.conform import ProjectRate, ProjectSize
-from postpipe.stages.quality import SoundLevels
+from postpipe.stages.sound_levels import SoundLevels
 
 ASPECT_TOLERANCE = Fraction(1, 100)  # codecs want sides that divide by 8 or 16: 848x480 is sold as 16:9
 RATE_TOLERANCE = Fraction(1, 5000)  # what a clock in milliseconds leaves; 23.976 is 1/1000 away from 24

@@ -1,8 +1,7 @@
-"""What is wrong with a take at a first look: black, frozen, duplicate and damaged frames, flicker, sound."""
+"""What is wrong with a take's picture at a first look: blank, frozen, repeated, damaged frames, jumps, drifts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar
@@ -10,54 +9,67 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
-from postpipe_kernels import luma
+from postpipe_kernels import luma, shrink
 
-from postpipe.delivery import FrameTimes
-from postpipe.engine.stage import Analyser, Look, Sound, Task
-from postpipe.model import Artifact, Clip, Facts, SoundBlock
-from postpipe.stages.views import LUMA
+from postpipe.delivery import FrameTimes, Shots
+from postpipe.engine.stage import Analyser, Look, Task
+from postpipe.model import Artifact, Clip, Facts, Plane
+from postpipe.stages import faults
+from postpipe.stages.borders import SIDES, BarFinder
+from postpipe.stages.views import CHROMA, LUMA
 
-BLACK_LEVEL = 0.10  # of the range from black to white, and
-BLACK_SHARE = 0.98  # the share of pixels below it: both as ffmpeg's blackdetect has them
-STILL_SHARE = 0.08  # a repeated picture differs by less than this share of what the clip's moving frames do,
-STILL_CODES = (0.02, 0.25)  # within these bounds: mean absolute differences in 8-bit code values that coding leaves
-SILENT_DBFS = -60.0  # no programme sound stays below this
+BLACK_LEVEL = 0.10  # of the range from black to white: what is darker is black, as ffmpeg's blackdetect has it,
+WHITE_LEVEL = 0.94  # what is brighter is white,
+BLANK_SHARE = 0.98  # and a frame with this share of such pixels is blank
+LEAST_SATURATION = 0.01  # below it, chroma is noise
+BARS_EVERY = 12  # frames: bars do not come and go
 
 
 @dataclass(frozen=True)
 class PictureTrack(Artifact):
-    """Luma, frame by frame. All arrays are float32 and as long as the clip has frames.
+    """The picture, frame by frame. All arrays are float32 and as long as the clip has frames.
 
-    `black_share`: share of pixels that are black. `difference`: mean absolute difference to the previous
-    frame in 8-bit code values (0 for the first). `sharpness`: see `postpipe_kernels.luma.sharpness`.
-    `tiles`: shape `(frames, 64)`, mean of each of 8×8 tiles from black 0 to white 1.
+    `black_share`, `white_share`: shares of pixels that are black or white. `difference`: mean absolute difference of
+    luma to the previous frame in 8-bit code values (0 for the first). `sharpness`: see
+    `postpipe_kernels.luma.sharpness`. `tiles`: shape `(frames, 64)`, mean luma of each of 8×8 tiles from black 0 to
+    white 1. `change`, `largest`: mean and largest change of the pixels of luma's 1/8 picture, in 8-bit code values,
+    and `moved`, the share of them that change by more than one. `saturation`: mean distance of Cb and Cr from grey,
+    0 to 1. `bars`: width in pixels of black bars at the left, top, right and bottom.
     """
 
-    schema: ClassVar[str] = "postpipe.picture-track.1"
+    schema: ClassVar[str] = "postpipe.picture-track.2"
     black_share: NDArray[np.float32]
     difference: NDArray[np.float32]
     sharpness: NDArray[np.float32]
     tiles: NDArray[np.float32]
+    white_share: NDArray[np.float32]
+    change: NDArray[np.float32]
+    moved: NDArray[np.float32]
+    largest: NDArray[np.float32]
+    saturation: NDArray[np.float32]
+    bars: tuple[int, int, int, int]
 
 
 @dataclass
 class _Pictures:
     black: float
     white: float
-    bits: int
-    black_share: list[float] = field(default_factory=list)
-    difference: list[float] = field(default_factory=list)
-    sharpness: list[float] = field(default_factory=list)
+    scale: int
+    bars: BarFinder
+    grey: Plane | None = None
+    previous: Plane | None = None
+    rows: list[tuple[float, ...]] = field(default_factory=list)
     tiles: list[NDArray[np.float32]] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
 class WatchPicture(Analyser[_Pictures, PictureTrack]):
-    """Follow luma through a clip."""
+    """Follow the picture through a clip."""
 
     id: ClassVar[str] = "picture"
-    summary: ClassVar[str] = "luma: black share, difference, sharpness, tiles"
-    views: ClassVar = (LUMA,)
+    summary: ClassVar[str] = "black and white share, changes, sharpness, tiles, saturation, bars"
+    views: ClassVar = (LUMA, CHROMA)
 
     def start(self, clip: Clip) -> _Pictures:
         """Begin with the code values of black and white of this clip."""
@@ -65,103 +77,100 @@ class WatchPicture(Analyser[_Pictures, PictureTrack]):
         scale = 1 << (picture.pixel_format.bits - 8)
         full = picture.colour.range == "full"
         black, white = (0, 256 * scale - 1) if full else (16 * scale, 235 * scale)
-        return _Pictures(black, white, picture.pixel_format.bits)
+        return _Pictures(black, white, scale, BarFinder(black, scale))
 
     def step(self, state: _Pictures, item: Look) -> None:
         """Take in one frame."""
-        measures = item[LUMA]
+        measures, chroma = item[LUMA], item[CHROMA]
+        luma_plane, small, scale = item.frame.planes[0], measures.small, state.scale
+        if state.previous is None or state.grey is None:
+            state.previous, state.grey = small.copy(), np.full_like(small, 128 * scale)
         span = state.white - state.black
-        limit = int(state.black + BLACK_LEVEL * span)
-        pixels = item.frame.width * item.frame.height
-        state.black_share.append(float(measures.histogram[: limit + 1].sum()) / pixels)
-        state.difference.append((measures.difference or 0.0) / (1 << (state.bits - 8)))
-        state.sharpness.append(luma.sharpness(item.frame.planes[0], state.bits))
+        below, above = int(state.black + BLACK_LEVEL * span), int(state.black + WHITE_LEVEL * span)
+        total, many, largest = shrink.compare_small(small, state.previous, scale)
+        colourful = sum(shrink.compare_small(plane, state.grey, 0)[0] for plane in (chroma.blue, chroma.red))
+        state.rows.append(
+            (
+                float(measures.histogram[: below + 1].sum()) / luma_plane.size,
+                (measures.difference or 0.0) / scale,
+                luma.sharpness(luma_plane, measures.bits),
+                float(measures.histogram[above:].sum()) / luma_plane.size,
+                total / small.size / scale,
+                many / small.size,
+                largest / scale,
+                colourful / (2 * 128 * scale * small.size),
+            )
+        )
         state.tiles.append(((measures.tile_means.ravel() - state.black) / span).astype(np.float32))
+        if len(state.rows) % BARS_EVERY == 1:
+            state.bars.look(luma_plane, small)
+        state.previous[...] = small
+        state.size = item.frame.width, item.frame.height
 
     def finish(self, state: _Pictures) -> PictureTrack:
         """Return the track."""
+        black, difference, sharpness, white, change, moved, largest, saturation = (
+            np.array(state.rows, np.float32).reshape(-1, 8).T.copy()
+        )
         return PictureTrack(
-            black_share=np.array(state.black_share, np.float32),
-            difference=np.array(state.difference, np.float32),
-            sharpness=np.array(state.sharpness, np.float32),
+            black_share=black,
+            difference=difference,
+            sharpness=sharpness,
             tiles=np.array(state.tiles, np.float32).reshape(-1, 64),
+            white_share=white,
+            change=change,
+            moved=moved,
+            largest=largest,
+            saturation=saturation,
+            bars=state.bars.bars(*state.size),
         )
 
 
 @dataclass(frozen=True)
-class SoundLevels(Facts):
-    """How loud a take's sound is, and where it falls silent. `None` where there is no sound stream."""
-
-    schema: ClassVar[str] = "postpipe.sound-levels.1"
-    name: ClassVar[str] = "sound"
-    peak_dbfs: float | None
-    rms_dbfs: float | None
-    silent: bool | None
-
-    def summary(self) -> dict[str, Any]:
-        """Return peak and RMS level in dBFS, and whether the whole track is silent."""
-        return {"peak_dbfs": self.peak_dbfs, "rms_dbfs": self.rms_dbfs, "silent": self.silent}
-
-
-@dataclass
-class _Levels:
-    peak: float = 0.0
-    energy: float = 0.0
-    samples: int = 0
-
-
-@dataclass(frozen=True)
-class Listen(Analyser[_Levels, SoundLevels]):
-    """Measure the level of a take's sound."""
-
-    id: ClassVar[str] = "sound_levels"
-    summary: ClassVar[str] = "sound: peak, level, silence"
-    views: ClassVar = (Sound(rate_hz=16000),)
-
-    def start(self, clip: Clip) -> _Levels:
-        """Begin with silence."""
-        return _Levels()
-
-    def step(self, state: _Levels, item: SoundBlock) -> None:
-        """Take in one block."""
-        state.peak = max(state.peak, float(np.abs(item.samples).max(initial=0.0)))
-        state.energy += float(np.square(item.samples, dtype=np.float64).sum())
-        state.samples += item.samples.size
-
-    def finish(self, state: _Levels) -> SoundLevels:
-        """Return the levels."""
-        if not state.samples:
-            return SoundLevels(None, None, None)
-        rms = (state.energy / state.samples) ** 0.5
-        return SoundLevels(_decibels(state.peak), _decibels(rms), bool(20 * np.log10(rms + 1e-12) < SILENT_DBFS))
-
-
-def _decibels(amplitude: float) -> float | None:
-    return round(20 * float(np.log10(amplitude)), 2) if amplitude > 0 else None
-
-
-@dataclass(frozen=True)
 class QualityChecks(Facts):
-    """Faults of a take. Frames are indices; `frozen` are runs of still pictures as (first, last) frames."""
+    """Faults of a take. Frames are indices, stretches are (first, last) frames.
 
-    schema: ClassVar[str] = "postpipe.quality.1"
+    `frozen`: stretches that stand still; `duplicate`: single frames shown more than once amid motion; `replayed`:
+    (first, last, first frame of the earlier stretch that is shown again); `jumps`: frames at which the picture jumps
+    without a cut; `soft`: stretches much less sharp than the rest. Drifts go from the first to the last second.
+    `bars`: width in pixels of black bars at the left, top, right and bottom.
+    """
+
+    schema: ClassVar[str] = "postpipe.quality.2"
     name: ClassVar[str] = "quality"
     frames: int
     black: tuple[int, ...]
+    white: tuple[int, ...]
     frozen: tuple[tuple[int, int], ...]
     duplicate: tuple[int, ...]
+    replayed: tuple[tuple[int, int, int], ...]
+    jumps: tuple[int, ...]
+    soft: tuple[tuple[int, int], ...]
     damaged: tuple[int, ...]
     missing_seconds: float
+    exposure_drift_percent: float
+    saturation_drift_percent: float
+    bars: tuple[int, int, int, int]
     sharpness: float
 
     def summary(self) -> dict[str, Any]:
         """Return the faults by name."""
         return {
             "black_frames": list(self.black),
+            "white_frames": list(self.white),
             "frozen": [list(run) for run in self.frozen],
             "duplicate_frames": list(self.duplicate),
+            "replayed": [
+                {"frames": [first, last], "shown_before": [earlier, earlier + last - first]}
+                for first, last, earlier in self.replayed
+            ],
+            "jumps": list(self.jumps),
+            "soft": [list(run) for run in self.soft],
             "damaged_frames": list(self.damaged),
             "missing_seconds": round(self.missing_seconds, 3),
+            "exposure_drift_percent": round(self.exposure_drift_percent, 1),
+            "saturation_drift_percent": round(self.saturation_drift_percent, 1),
+            "black_bars": dict(zip(SIDES, self.bars, strict=True)),
             "sharpness": round(self.sharpness, 5),
         }
 
@@ -177,9 +186,9 @@ class QualityChecks(Facts):
         return tuple(found)
 
     @property
-    def frozen_frames(self) -> int:
-        """Number of frames that only repeat the one before, in runs."""
-        return sum(last - first for first, last in self.frozen)
+    def repeated_frames(self) -> int:
+        """Number of frames that only repeat the one before, in stretches, or show an earlier stretch again."""
+        return sum(run[1] - run[0] for run in self.frozen) + sum(run[1] - run[0] + 1 for run in self.replayed)
 
 
 @dataclass(frozen=True)
@@ -187,35 +196,45 @@ class CheckQuality(Task):
     """Name the faults that the picture track shows."""
 
     id: ClassVar[str] = "quality"
-    summary: ClassVar[str] = "black, frozen, duplicate and damaged frames"
+    summary: ClassVar[str] = "black, frozen, repeated and damaged frames, jumps, drifts, soft stretches, bars"
     section: ClassVar[str] = "quality"
 
     frozen_seconds: Annotated[
         float, Meta(gt=0, description="a picture that stands still for at least this long is frozen")
     ] = 0.25
 
-    def run(self, clip: Clip, track: PictureTrack, times: FrameTimes) -> QualityChecks:
+    def run(self, clip: Clip, track: PictureTrack, times: FrameTimes, shots: Shots | None) -> QualityChecks:
         """Return the faults."""
-        moving = float(np.percentile(track.difference, 75))
-        still = track.difference < np.clip(STILL_SHARE * moving, *STILL_CODES)
-        still[:1] = False
-        black = track.black_share >= BLACK_SHARE
-        still &= ~black  # black is said once
+        rate = float(times.rate)
+        black, white = track.black_share >= BLANK_SHARE, track.white_share >= BLANK_SHARE
+        blank = black | white
+        still = faults.still_frames(track.difference, track.moved, track.largest) & ~blank  # blank is said once
         longest = max(2, round(Fraction(self.frozen_seconds) * times.rate))
-        frozen: list[tuple[int, int]] = []
-        duplicate: list[int] = []
-        for first, last in _runs(still):
-            if last - first + 1 >= longest:
-                frozen.append((first - 1, last))
-            else:
-                duplicate += range(first, last + 1)
+        frozen = tuple((first - 1, last) for first, last in faults.runs(still) if last - first + 1 >= longest)
+        duplicate = faults.hiccups(still, track.difference, longest)
+        replayed = faults.replays(track.tiles, rate)
+        begins = np.zeros(times.frames, np.bool_)
+        begins[[shot.first for shot in shots.shots] if shots else []] = True
+        known = blank.copy()
+        for first, last in (*frozen, *((first, last + 1) for first, last, _ in replayed)):
+            known[first : last + 1] = True
+        known[list(duplicate)] = True
+        one_shot = shots is None or len(shots.shots) == 1
+        saturation = np.log(np.maximum(track.saturation, LEAST_SATURATION))
         return QualityChecks(
             frames=times.frames,
             black=tuple(np.flatnonzero(black).tolist()),
-            frozen=tuple(frozen),
-            duplicate=tuple(duplicate),
+            white=tuple(np.flatnonzero(white).tolist()),
+            frozen=frozen,
+            duplicate=duplicate,
+            replayed=replayed,
+            jumps=faults.jumps(track.change, track.tiles, begins | known),
+            soft=faults.soft_stretches(track.sharpness, blank, rate),
             damaged=times.damaged,
             missing_seconds=_missing_seconds(clip, times),
+            exposure_drift_percent=faults.drift_percent(faults.exposure(track.tiles), rate) if one_shot else 0.0,
+            saturation_drift_percent=faults.drift_percent(saturation, rate) if one_shot else 0.0,
+            bars=track.bars,
             sharpness=float(np.median(track.sharpness)),
         )
 
@@ -227,13 +246,6 @@ def _missing_seconds(clip: Clip, times: FrameTimes) -> float:
         return 0.0
     missing = promised - times.duration_seconds
     return float(missing) if missing > max(Fraction(3, 2) / times.rate, promised / 100) else 0.0
-
-
-def _runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of each run of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        yield first, end - 1
 
 
 @dataclass(frozen=True)
@@ -278,4 +290,4 @@ class MeasureFlicker(Task):
         return FlickerFigure(100 * float(excursion.mean()))
 
 
-STAGES = (WatchPicture, Listen, CheckQuality, MeasureFlicker)
+STAGES = (WatchPicture, CheckQuality, MeasureFlicker)

@@ -99,8 +99,8 @@ class ScoreTake(Task):
             return 1.0 - min(1.0, count / checks.frames)
 
         return Scores(
-            black=share(len(checks.black)),
-            frozen=share(checks.frozen_frames),
+            black=share(len(checks.black) + len(checks.white)),
+            frozen=share(checks.repeated_frames),
             duplicate=share(len(checks.duplicate)),
             damaged=share(len(checks.damaged)),
             complete=float(times.duration_seconds) / (float(times.duration_seconds) + checks.missing_seconds),

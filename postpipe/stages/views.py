@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from postpipe_kernels import luma
+from postpipe_kernels import luma, shrink
 
 from postpipe.engine.stage import Look, View
 from postpipe.model import Clip, Frame, Plane
@@ -57,3 +57,36 @@ class Luma(View[LumaMeasures]):
 
 
 LUMA = Luma()
+
+
+@dataclass(frozen=True, slots=True)
+class SmallChroma:
+    """Cb and Cr at one eighth of the picture, on the grid of `LumaMeasures.small`; valid until the next frame."""
+
+    blue: Plane
+    red: Plane
+
+
+@dataclass(frozen=True)
+class Chroma(View[SmallChroma]):
+    """Small pictures of Cb and Cr: the companions of luma's."""
+
+    def start(self, clip: Clip) -> Callable[[Look], SmallChroma]:
+        """Return the function for one clip."""
+        form = clip.picture.pixel_format
+        block = shrink.chroma_block(form.chroma_shift_x, form.chroma_shift_y)
+        small: SmallChroma | None = None
+
+        def compute(look: Look) -> SmallChroma:
+            nonlocal small
+            _, blue, red = look.frame.planes
+            if small is None:
+                small = SmallChroma(shrink.empty_small(blue, *block), shrink.empty_small(red, *block))
+            shrink.shrink_plane(blue, *block, small.blue)
+            shrink.shrink_plane(red, *block, small.red)
+            return small
+
+        return compute
+
+
+CHROMA = Chroma()

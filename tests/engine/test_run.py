@@ -59,8 +59,10 @@ def test_two_passes_and_nothing_more(takes: Path, tmp_path: Path) -> None:
         "loudness_lufs": document["sequence"]["loudness_lufs"],
         "true_peak_dbtp": document["sequence"]["true_peak_dbtp"],
         "events": document["sequence"]["events"],
+        "screening": document["sequence"]["screening"],
         "warnings": [],
     }
+    assert document["sequence"]["screening"]["general"]["result"] in ("pass", "warn")
     spans = [(event["file"], event["start_frame"], event["frames"]) for event in document["sequence"]["events"]]
     assert spans == [("scene01_take01.mp4", 0, 24), ("scene02_take01.mp4", 24, 20)]
     chosen = [take["file"] for take in document["takes"] if take["selected"]]

@@ -12,14 +12,13 @@ import pytest
 from postpipe.delivery import FrameTimes
 from postpipe.stages.gate import Gate, GateVerdict
 from postpipe.stages.locks import LockedSettings, Miss
-from postpipe.stages.quality import FlickerFigure, PictureTrack, QualityChecks, SoundLevels
+from postpipe.stages.quality import FlickerFigure, PictureTrack
 from postpipe.stages.select import Scores
+from postpipe.stages.sound_levels import SoundLevels
+from tests.stages.helpers import clean_checks
 
 FRAMES = 100
-CHECKS = QualityChecks(FRAMES, (), (), (), (), 0.0, 0.1)
-WHITE = np.full((FRAMES, 64), 0.5, np.float32)
-WHITE[40:43] = 0.95
-WHITE[50, 1:] = 0.95  # one tile is not
+CHECKS = clean_checks(FRAMES)
 
 FAULTS: dict[str, tuple[dict[str, Any], Any, str, str]] = {
     # rule: what the take is like, a limit that catches it, what is expected, what is found
@@ -27,7 +26,7 @@ FAULTS: dict[str, tuple[dict[str, Any], Any, str, str]] = {
         {"settings": LockedSettings(("rate",), (Miss("rate", "24", "30"),))}, True, "24", "30",
     ),
     "black_frames": ({"checks": {"black": (24, 25)}}, 1, "at most 1", "2, the first is frame 24 at 1.00 s"),
-    "white_frames": ({"tiles": WHITE}, 2, "at most 2", "3, the first is frame 40 at 1.67 s"),
+    "white_frames": ({"checks": {"white": (40, 41, 42)}}, 2, "at most 2", "3, the first is frame 40 at 1.67 s"),
     "frozen_seconds": (
         {"checks": {"frozen": ((2, 8), (24, 47))}}, 0.5, "at most 0.5", "1.00, frames 24 to 47 from 1.00 s",
     ),
@@ -49,12 +48,12 @@ LENIENT = Gate(
 def judge(gate: Gate, take: dict[str, Any]) -> GateVerdict:
     difference = np.full(FRAMES, take.get("difference", 5.0), np.float32)
     difference[0] = 0
-    tiles = take.get("tiles", np.full((FRAMES, 64), 0.5, np.float32))
+    still, tiles = np.zeros(FRAMES, np.float32), np.zeros((FRAMES, 64), np.float32)
     return gate.run(
         times=FrameTimes(Fraction(1, 24), np.arange(7, 7 + FRAMES), 1, Fraction(24), False, ()),
         settings=take.get("settings", LockedSettings((), ())),
         checks=replace(CHECKS, **take.get("checks", {})),
-        track=PictureTrack(np.zeros(FRAMES, np.float32), difference, np.ones(FRAMES, np.float32), tiles),
+        track=PictureTrack(still, difference, still, tiles, *[still] * 5, (0, 0, 0, 0)),
         flicker=take.get("flicker", FlickerFigure(0.0)),
         sound=take.get("sound", SoundLevels(None, None, None)),
         scores=Scores(take.get("quality", 1.0), 1, 1, 1, 1, 1, 1),

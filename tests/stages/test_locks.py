@@ -11,8 +11,10 @@ import pytest
 
 from postpipe.delivery import FrameTimes
 from postpipe.stages.locks import CheckSettings, LockedSettings, Miss
-from postpipe.stages.quality import FlickerFigure, QualityChecks, SoundLevels
+from postpipe.stages.quality import FlickerFigure
 from postpipe.stages.select import ScoreTake
+from postpipe.stages.sound_levels import SoundLevels
+from tests.stages.helpers import clean_checks
 
 HEARD = SoundLevels(-6.0, -20.0, False)
 
@@ -150,7 +152,7 @@ def test_settings_that_nothing_can_keep_are_refused(settings: Any, words: str) -
 
 
 def test_a_broken_setting_counts_in_the_choice() -> None:
-    checks = QualityChecks(120, (), (), (), (), 0.0, 0.1)
+    checks = clean_checks(120)
 
     def quality(*misses: Miss) -> float:
         settings = LockedSettings(("rate",), misses)

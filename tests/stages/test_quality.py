@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from postpipe import api
 from postpipe.delivery import FrameTimes
+from postpipe.stages import faults
+from postpipe.stages.borders import BarFinder
 from postpipe.stages.quality import CheckQuality, MeasureFlicker, PictureTrack
-from tests.clips import make_clip
+from postpipe.stages.sound_levels import missing_sound
+from tests.clips import make_clip, picture
 
 FRAMES = 48
 
@@ -24,10 +29,19 @@ def facts(path: Path) -> dict[str, Any]:
 
 def track(exposure: np.ndarray, difference: float = 3.0) -> PictureTrack:
     """A track whose tiles all follow `exposure`."""
-    frames = len(exposure)
-    base = np.linspace(0.2, 0.7, 64)
-    ones = np.ones(frames, np.float32)
-    return PictureTrack(0 * ones, difference * ones, ones, np.outer(exposure, base).astype(np.float32))
+    ones = np.ones(len(exposure), np.float32)
+    return PictureTrack(
+        black_share=0 * ones,
+        difference=difference * ones,
+        sharpness=ones,
+        tiles=np.outer(exposure, np.linspace(0.2, 0.7, 64)).astype(np.float32),
+        white_share=0 * ones,
+        change=difference * ones,
+        moved=0.1 * ones,
+        largest=20 * ones,
+        saturation=0.1 * ones,
+        bars=(0, 0, 0, 0),
+    )
 
 
 def flicker(exposure: np.ndarray) -> float:
@@ -54,9 +68,7 @@ def test_something_that_moves_through_some_tiles_is_no_flicker() -> None:
     random = np.random.default_rng(1)
     tiles = moving.tiles.copy()
     tiles[:, :20] *= random.uniform(0.5, 1.5, (FRAMES, 20)).astype(np.float32)
-    assert MeasureFlicker().run(
-        PictureTrack(moving.black_share, moving.difference, moving.sharpness, tiles)
-    ).global_percent == pytest.approx(0, abs=1e-4)
+    assert MeasureFlicker().run(replace(moving, tiles=tiles)).global_percent == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
@@ -111,14 +123,13 @@ def test_a_file_that_was_cut_off_says_so(tmp_path: Path) -> None:
 
 
 def test_how_long_is_frozen_is_a_setting() -> None:
-    still = np.full(FRAMES, 3.0, np.float32)
-    still[10:15] = 0
-    moving = track(np.ones(FRAMES))
-    moving = PictureTrack(moving.black_share, still, moving.sharpness, moving.tiles)
-    times = FrameTimes(Fraction(1, 24), np.arange(FRAMES), 1, Fraction(24), False, ())
+    still = track(np.ones(FRAMES))
+    for series in (still.difference, still.moved, still.largest):
+        series[10:15] = 0
     clip = _clip_of(FRAMES)
-    short = CheckQuality(frozen_seconds=0.2).run(clip, moving, times)
-    long = CheckQuality(frozen_seconds=0.3).run(clip, moving, times)
+    times = FrameTimes(Fraction(1, 24), np.arange(FRAMES), 1, Fraction(24), False, ())
+    short = CheckQuality(frozen_seconds=0.2).run(clip, still, times, None)
+    long = CheckQuality(frozen_seconds=0.3).run(clip, still, times, None)
     assert (short.frozen, short.duplicate) == (((9, 14),), ())
     assert (long.frozen, long.duplicate) == ((), (10, 11, 12, 13, 14))
 
@@ -127,3 +138,117 @@ def _clip_of(frames: int) -> Any:
     from types import SimpleNamespace
 
     return SimpleNamespace(picture=SimpleNamespace(declared_seconds=Fraction(frames, 24)))
+
+
+def test_white_frames_and_bars_are_named(tmp_path: Path) -> None:
+    def boxed(index: int, width: int, height: int, seed: int) -> np.ndarray:
+        luma = np.full((height, width), 16, np.uint8)
+        luma[24:-16, 32:] = picture(index, width - 32, height - 40, seed)
+        return np.full_like(luma, 235) if index in (9, 10) else luma
+
+    with mock.patch("tests.clips.picture", boxed):
+        path = make_clip(tmp_path / "boxed.mp4", size=(160, 120), options={"crf": "8"}, sound_hz=None)
+    quality = facts(path)["quality"]
+    assert quality["white_frames"] == [9, 10]
+    assert quality["black_bars"] == {"left": 32, "top": 24, "right": 0, "bottom": 16}
+
+
+def test_a_dark_corner_is_no_bar() -> None:
+    finder = BarFinder(16.0, 1.0)
+    picture_ = np.full((96, 160), 16, np.uint8)
+    picture_[40:, 60:100] = 120  # someone before a black wall
+    finder.look(picture_, picture_[::8, ::8])
+    assert finder.bars(160, 96) == (0, 0, 0, 0)
+
+
+def test_a_refined_still_picture_is_still() -> None:
+    """Encoders improve a still picture now and then."""
+    moving = track(np.ones(FRAMES))
+    difference, moved, largest = (series.copy() for series in (moving.difference, moving.moved, moving.largest))
+    difference[10:30], moved[10:30], largest[10:30] = 0.02, 0, 1
+    difference[20], moved[20], largest[20] = 0.2, 0.01, 3
+    still = faults.still_frames(difference, moved, largest)
+    assert list(faults.runs(still)) == [(10, 29)]
+    assert faults.hiccups(still, difference, longest=6) == ()
+
+
+def test_a_stretch_shown_again_is_found_once() -> None:
+    random = np.random.default_rng(1)
+    tiles = np.cumsum(random.normal(0, 0.02, (120, 64)), axis=0).astype(np.float32)
+    tiles[80:95] = tiles[30:45]
+    assert faults.replays(tiles, 24.0) == ((80, 94, 30),)
+    assert faults.replays(tiles[:80], 24.0) == ()
+
+
+def test_what_never_went_away_is_no_replay() -> None:
+    assert faults.replays(np.full((60, 64), 0.5, np.float32), 24.0) == ()
+
+
+def test_a_jump_is_neither_a_cut_nor_a_flash() -> None:
+    change = np.full(40, 1.0, np.float32)
+    change[20] = 8.0
+    base = np.linspace(0.2, 0.7, 64)
+    alike = np.tile(base, (40, 1)).astype(np.float32)
+    cut = alike.copy()
+    cut[20:] = np.random.default_rng(1).permutation(base)
+    none = np.zeros(40, np.bool_)
+    assert faults.jumps(change, alike, none) == (20,)
+    assert faults.jumps(change, cut, none) == ()
+    flash = change.copy()
+    flash[21] = 8.0
+    assert faults.jumps(flash, alike, none) == ()
+    excepted = none.copy()
+    excepted[20] = True
+    assert faults.jumps(change, alike, excepted) == ()
+
+
+def test_drifts_are_told_from_waves() -> None:
+    time = np.arange(96) / 95
+    darker = faults.exposure(track(1 - 0.4 * time).tiles)
+    first, last = (1 - 0.4 * time)[:24].mean(), (1 - 0.4 * time)[-24:].mean()
+    assert faults.drift_percent(darker, 24.0) == pytest.approx(100 * (last / first - 1), abs=1)
+    assert faults.drift_percent(np.sin(2 * np.pi * time).astype(np.float32), 24.0) == 0
+    assert faults.drift_percent(darker[:40], 24.0) == 0
+
+
+def test_soft_stretches() -> None:
+    sharpness = np.ones(48, np.float32)
+    sharpness[10:20], sharpness[30:32] = 0.2, 0.2
+    none = np.zeros(48, np.bool_)
+    assert faults.soft_stretches(sharpness, none, 24.0) == ((10, 19),)
+
+
+# Sound
+
+
+def levels(*stretches: tuple[float, int]) -> np.ndarray:
+    return np.concatenate([np.full(count, float(level)) for level, count in stretches])
+
+
+def test_sound_that_drops_out_or_stops() -> None:
+    assert missing_sound(levels((-20, 100), (-120, 30), (-22, 100))) == (((1.0, 1.3),), None)
+    assert missing_sound(levels((-20, 100), (-90, 60))) == ((), 1.0)
+    assert missing_sound(levels((-20, 100), (-90, 20))) == ((), None)
+    assert missing_sound(levels((-120, 100))) == ((), None)
+
+
+def test_a_pause_is_no_dropout() -> None:
+    fading = [(-20.0 - 8 * step, 2) for step in range(6)]
+    assert missing_sound(levels((-20, 100), *fading, (-90, 30), (-20, 100))) == ((), None)
+    assert missing_sound(levels((-20, 100), (-62, 30), (-20, 100))) == ((), None)  # a quiet room
+    assert missing_sound(levels((-20, 100), (-120, 4), (-20, 100))) == ((), None)  # a plosive
+
+
+def test_dropped_sound_is_found_in_a_file(tmp_path: Path) -> None:
+    from tests import clips
+
+    def gappy(seconds: Fraction, hertz: float, rate_hz: int) -> np.ndarray:
+        samples = tone(seconds, hertz, rate_hz)
+        samples[:, rate_hz // 2 : rate_hz * 7 // 10] = 0
+        return samples
+
+    tone = clips.tone
+    with mock.patch("tests.clips.tone", gappy):
+        path = make_clip(tmp_path / "gap.mp4", frames=48)
+    ((start, end),) = facts(path)["sound"]["dropouts"]
+    assert (start, end) == (pytest.approx(0.5, abs=0.03), pytest.approx(0.7, abs=0.03))
