@@ -91,7 +91,7 @@ def test_a_clip_of_one_frame_is_judged() -> None:
         times=FrameTimes(Fraction(1, 24), np.arange(1), 1, Fraction(24), False, ()),
         settings=LockedSettings((), ()),
         checks=replace(CHECKS, frames=1),
-        track=PictureTrack(one, one, one, np.zeros((1, 64), np.float32)),
+        track=PictureTrack(one, one, one, np.zeros((1, 64), np.float32), *[one] * 5, (0, 0, 0, 0)),
         flicker=FlickerFigure(0.0),
         sound=SoundLevels(None, None, None),
         scores=Scores(1, 1, 1, 1, 1, 1, 1),
