@@ -167,10 +167,11 @@ class _Sounds:
             if resampler is not None:
                 yield from self._encoded(packet, track, resampler)
             elif packet.size and not (packet.is_discard and (packet.pts or 0) >= 0):
-                if packet.dts is None:
-                    packet.dts = packet.pts if packet.pts is not None else ends.get(index, 0)
-                packet.pts = packet.dts if packet.pts is None else packet.pts
-                ends[index] = packet.dts + (packet.duration or 0)
+                if packet.pts is None:
+                    packet.pts = packet.dts if packet.dts is not None else ends.get(index, 0)
+                _put_on_samples(packet, ends.get(index))
+                ends[index] = packet.pts + (packet.duration or 0)
+                packet.dts = packet.pts
                 packet.stream = track
                 yield packet.dts * packet.time_base, packet
 
@@ -183,3 +184,23 @@ class _Sounds:
         for native in natives:
             for piece in resampler.resample(native):
                 yield from (((made.dts or 0) * made.time_base, made) for made in track.encode(piece))
+
+
+def _put_on_samples(packet: Any, end: int | None) -> None:
+    """Give a packet its time in samples where the file counts in something coarser (Matroska: milliseconds).
+
+    `end` is where the packet before ended. Times are believed to one tick of the file: within that, packets follow
+    each other without a gap, and the first begins as far before 0 as its samples are to be skipped.
+    """
+    context = packet.stream.codec_context
+    tick = packet.time_base * context.sample_rate
+    if tick <= 1:
+        return
+    stamp, samples = round(packet.pts * tick), round((packet.duration or 0) * tick)
+    if abs(samples - context.frame_size) <= tick:
+        samples = context.frame_size
+    if end is None and packet.has_sidedata("skip_samples"):
+        end = -int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")
+    exact = end is not None and (context.frame_size or context.name.endswith("opus")) and abs(stamp - end) <= tick
+    packet.time_base = Fraction(1, context.sample_rate)
+    packet.pts, packet.duration = end if exact else stamp, samples
