@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -12,9 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
-from postpipe.delivery import OutputFile
+from postpipe.delivery import FrameTimes, OutputFile
 from postpipe.model import Artifact
-from postpipe.timing import format_rate, natural_key
+from postpipe.timing import format_rate, format_timecode, natural_key, parse_timecode
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 """What a file name may not hold on some system: Windows' reserved characters, and bytes that are no Unicode."""
@@ -68,6 +70,20 @@ class Stills(Artifact):
 
 
 # Names
+
+
+def frame_timecode(times: FrameTimes, index: int, start_timecode: str | None = None) -> str:
+    """Return the timecode of frame `index`, which names it in `FrameTimes.frame_at`; at a variable rate, the next one.
+
+    `start_timecode` is the clip's own; one that does not fit the rate counts as none.
+    """
+    start = 0
+    if start_timecode:
+        with contextlib.suppress(ValueError):
+            start = parse_timecode(start_timecode, times.rate)
+    number = math.ceil((times.seconds(index) - times.seconds(0)) * times.rate) if times.vfr else index
+    drop = start_timecode is not None and ":" not in start_timecode[-4:]
+    return format_timecode(start + number, times.rate, drop=drop)
 
 
 def safe_label(stem: str) -> str:

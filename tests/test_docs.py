@@ -52,6 +52,23 @@ def test_the_test_command_is_what_ci_runs() -> None:
     assert ".venv/bin/pytest" in ci
 
 
+def test_the_page_about_frames_works_from_top_to_bottom(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "frames.md").read_text(encoding="utf-8")
+    (tmp_path / "sample_media").symlink_to(ROOT / "sample_media", target_is_directory=True)
+    for language, block in re.findall(r"```(sh|python|toml)\n(.*?)```", page, re.DOTALL):
+        if language == "toml":
+            assert configure(stage_types(), [Layer("page", tomllib.loads(block))])
+            continue
+        for line in block.splitlines() if language == "sh" else [block]:
+            words = ["-c", line] if language == "python" else ["-m", *shlex.split(line)]
+            done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    assert (tmp_path / "stills" / "contact_sheet.jpg").exists()
+    assert (tmp_path / "stills" / "scene01_take01_f000036_00-00-01-12.png").exists()
+    assert (tmp_path / "large.mp4").exists()
+    assert "72 frames, 960×540, 72 unchanged" in done.stdout
+
+
 def test_the_python_example_runs(tmp_path: Path, takes: Path) -> None:
     (example,) = blocks("python")
     script = example.replace('"sample_media"', repr(str(takes))).replace('"out"', repr(str(tmp_path / "out")))

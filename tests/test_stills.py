@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postpipe.stills import as_ranges, number_frames, safe_label, sheet_name, still_name, unique_labels
+from postpipe.delivery import FrameTimes
+from postpipe.stills import as_ranges, frame_timecode, number_frames, safe_label, sheet_name, still_name, unique_labels
+from postpipe.timing import parse_position
 
 RESERVED = set('<>:"/\\|?*') | {chr(code) for code in range(32)}
 
@@ -107,3 +111,15 @@ def test_ranges_name_every_number(numbers: set[int]) -> None:
         first, _, last = part.partition("–")
         named |= set(range(int(first), int(last or first) + 1))
     assert named == numbers
+
+
+def test_a_timecode_names_the_frame_that_it_was_made_for() -> None:
+    ticks = np.array([round(frame * 1000 / 24) for frame in range(100)])
+    even = FrameTimes(Fraction(1, 1000), ticks, 42, Fraction(24), False, ())
+    ntsc = FrameTimes(Fraction(1, 30000), 1001 * np.arange(3000), 1001, Fraction(30000, 1001), False, ())
+    uneven = FrameTimes(Fraction(1, 1000), np.array([5, 45, 133, 250]), 40, Fraction(25), True, ())
+    for times, start in ((even, None), (even, "10:00:00:23"), (ntsc, "00:00:58;00"), (ntsc, None), (uneven, None)):
+        for frame in range(times.frames):
+            assert times.frame_at(parse_position(frame_timecode(times, frame, start)), start) == frame
+    assert frame_timecode(ntsc, 60, "00:00:58;00") == "00:01:00;02"
+    assert frame_timecode(even, 1, "00:00:00:29") == "00:00:00:01"

@@ -23,7 +23,7 @@ from postpipe.media.index import FramePicker
 from postpipe.media.sheet import CELLS, draw_sheet
 from postpipe.model import Artifact, Clip, Frame, Transient
 from postpipe.stages.quality import PictureTrack
-from postpipe.stills import Still, StillPlan, Stills, sheet_name, still_name, unique_labels
+from postpipe.stills import Still, StillPlan, Stills, frame_timecode, sheet_name, still_name, unique_labels
 from postpipe.timing import Position, parse_position, parse_timecode
 
 
@@ -280,7 +280,7 @@ class WriteStills(_Extract, Task):
         files |= self._decoded([frame for frame, _ in chosen.frames if frame not in files], clip, times, desk)
         stills, written = [], []
         for frame, reasons in chosen.frames:
-            timecode = times.timecode(frame, clip.start_timecode)
+            timecode = frame_timecode(times, frame, clip.start_timecode)
             path = self.place(still_name(name.label, frame, timecode, self.suffix))
             written.append(OutputFile(path, desk.publish(files[frame], path)))
             stills.append(Still(path, frame, times.seconds(frame), timecode, reasons))
