@@ -19,6 +19,7 @@ from postpipe.engine.stage import Analyser, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError
 from postpipe.model import Facts, SequenceFacts
+from postpipe.sidecar import Sidecar
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -110,7 +111,7 @@ def _plan(layers: Sequence[Layer], only: Sequence[str] | None, *, deliver: bool)
         and issubclass(kind := planning.produced(stage), Facts)
         and (deliver or not issubclass(kind, SequenceFacts))
     ]
-    wanted: list[planning.Kind] = [FrameTimes, TakeName, *facts]
+    wanted: list[planning.Kind] = [FrameTimes, TakeName, Sidecar, *facts]
     if deliver:
         wanted += [ClipFile, JoinedSequence]
     return planning.plan(stages, wanted, only)

@@ -6,6 +6,7 @@ pass, filters into one render pass, and every error of the plan is reported at o
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
@@ -47,9 +48,17 @@ class Need:
 
 def needs(function: Callable[..., Any]) -> tuple[Need, ...]:
     """Return what a stage's method asks for, from its type annotations."""
-    hints = typing.get_type_hints(function, include_extras=True)
-    hints.pop("return", None)
-    return tuple(_need(name, hint) for name, hint in hints.items())
+    return tuple(_need(name, hint) for name, hint in _hints(function).items() if name != "return")
+
+
+def _hints(method: Callable[..., Any]) -> dict[str, Any]:
+    """Return a method's type annotations; reading them takes long enough to be done once."""
+    return _evaluated(getattr(method, "__func__", method))
+
+
+@functools.cache
+def _evaluated(function: Callable[..., Any]) -> dict[str, Any]:
+    return typing.get_type_hints(function, include_extras=True)
 
 
 def _need(name: str, hint: Any, **marks: bool) -> Need:
@@ -69,7 +78,7 @@ def _need(name: str, hint: Any, **marks: bool) -> Need:
 def produced(stage: Stage | type[Stage]) -> Kind:
     """Return the artifact type that an analyser or a task makes."""
     method = getattr(stage, "finish", None) or stage.run  # type: ignore[union-attr]
-    return typing.cast(Kind, typing.get_type_hints(method)["return"])
+    return typing.cast(Kind, _hints(method)["return"])
 
 
 @dataclass(frozen=True, slots=True)
