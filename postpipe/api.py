@@ -23,6 +23,7 @@ from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError, SettingsError
 from postpipe.model import Clip, Facts, SequenceFacts
+from postpipe.sidecar import Sidecar
 from postpipe.stills import Stills
 
 CONFIG_NAME = "postpipe.toml"
@@ -226,7 +227,7 @@ def _plan(stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool)
         and issubclass(kind := planning.produced(stage), Facts)
         and (deliver or not issubclass(kind, SequenceFacts))
     ]
-    wanted: list[planning.Kind] = [FrameTimes, TakeName, *facts]
+    wanted: list[planning.Kind] = [FrameTimes, TakeName, Sidecar, *facts]
     if deliver:
         wanted += [ClipFile, JoinedSequence, *(kind for _, kind in _asked_for(stages))]
     return planning.plan(stages, wanted, only)

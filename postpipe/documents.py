@@ -142,7 +142,7 @@ _FAULTS = (
 )
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -153,7 +153,7 @@ def _is_long(literal: str) -> bool:
 def _mend(value: Any, depth: int = 1) -> Any:
     """Return the value without halves of surrogate pairs, which no file can hold. Raises `DocumentError`."""
     if isinstance(value, str):
-        return _SURROGATE.sub(_REPLACEMENT, value)
+        return re.sub(_SURROGATE, _REPLACEMENT, value)
     if isinstance(value, dict | list) and depth > LIMIT_DEPTH:
         raise DocumentError(_TOO_DEEP)
     if isinstance(value, dict):
@@ -170,16 +170,14 @@ class _Token(NamedTuple):
     is_key: bool
 
 
-_WORD = re.compile(
-    r"""(?P<key>"(?:[^"\\]|\\.)*")\s*:  |  (?P<word>"(?:[^"\\]|\\.)*"  |  [{}\[\],]  |  [^\s"{}\[\],:]+)""", re.VERBOSE
-)
+_WORD = r"""(?P<key>"(?:[^"\\]|\\.)*")\s*:  |  (?P<word>"(?:[^"\\]|\\.)*"  |  [{}\[\],]  |  [^\s"{}\[\],:]+)"""
 
 
 def _walk(text: str, line: int) -> Iterator[_Token]:
     """Yield the keys, single values and opening brackets of a valid JSON text, each with its route and line."""
     route: list[str | int] = []
     position = 0
-    for match in _WORD.finditer(text):
+    for match in re.finditer(_WORD, text, re.VERBOSE):
         line += text.count("\n", position, match.start())
         position = match.start()
         key, word = match["key"], match["word"]
@@ -202,7 +200,7 @@ def _oddities(text: str, first_line: int) -> Iterator[str]:
     known: set[Route] = set()
     for route, line, word, is_key in _walk(text, first_line):
         name = ".".join(map(str, route))
-        if word.startswith('"') and _SURROGATE.search(json.loads(word)):
+        if word.startswith('"') and re.search(_SURROGATE, json.loads(word)):
             yield f"line {line}: {name!r} holds half of a surrogate pair; read as {_REPLACEMENT}"
         if is_key:
             if route in known:

@@ -108,17 +108,23 @@ def parameters(types: Iterable[type[Stage]]) -> list[Parameter]:
     """Return every parameter of the given stages, in the order of sections and fields."""
     found: dict[tuple[str, str], Parameter] = {}
     for type_ in types:
-        if type_.section is None:
-            continue
-        hints = typing.get_type_hints(type_, include_extras=True)
-        for field in dataclasses.fields(type_):
-            hint = hints[field.name]
-            default = field.default_factory() if callable(field.default_factory) else field.default
-            found.setdefault(
-                (type_.section, field.name),
-                Parameter(type_.section, field.name, hint, default, _help(hint), type_.open_field == field.name),
-            )
+        for parameter in _parameters(type_):
+            found.setdefault((parameter.section, parameter.key), parameter)
     return list(found.values())
+
+
+@functools.cache
+def _parameters(type_: type[Stage]) -> tuple[Parameter, ...]:
+    if type_.section is None:
+        return ()
+    hints = typing.get_type_hints(type_, include_extras=True)
+    found = []
+    for field in dataclasses.fields(type_):
+        hint = hints[field.name]
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        table = type_.open_field == field.name
+        found.append(Parameter(type_.section, field.name, hint, default, _help(hint), table))
+    return tuple(found)
 
 
 def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Stage]:

@@ -24,11 +24,11 @@ from postpipe.timing import nearest_standard_rate
 KeyT = TypeVar("KeyT", bound=Hashable)
 ProjectRate = Annotated[
     Fraction | None,
-    Meta(description='frames per second: 24, 23.976, "30000/1001"; unset: as most of the footage, none is locked'),
+    Meta(description='frames per second: 24, 23.976, "30000/1001"; takes of another are named; unset: as most'),
 ]
 ProjectSize = Annotated[
     Annotated[str, Meta(pattern=r"^[0-9]{1,5}x[0-9]{1,5}$", examples=["1920x1080"])] | None,
-    Meta(description='"1920x1080"; unset: as most of the footage'),
+    Meta(description='"1920x1080"; takes of another are named; unset: as most of the footage'),
 ]
 """What the delivery conforms to and what takes have to keep: one key says both."""
 

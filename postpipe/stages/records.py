@@ -31,7 +31,7 @@ _SPELLINGS = {
 }
 _FIELDS = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _RANK = {spelling: rank for rank, spelling in enumerate(_FIELDS)}
-_COST_IN = re.compile(r"(?:costs?|price)(?:in)?(usd|eur|gbp|jpy|cny|krw|inr|chf|cad|aud|credits)")
+_COST_IN = r"(?:costs?|price)(?:in)?(usd|eur|gbp|jpy|cny|krw|inr|chf|cad|aud|credits)"
 PLACES = ("file", "scene", "take")
 """The names that say which take is meant."""
 
@@ -39,7 +39,7 @@ PLACES = ("file", "scene", "take")
 def field_of(key: str) -> str | None:
     """Return the name under which a key or column is kept: `Negative prompt` is `negative_prompt`, else `None`."""
     plain = _plain(key)
-    return _FIELDS.get(plain) or ("cost" if _COST_IN.fullmatch(plain) else None)
+    return _FIELDS.get(plain) or ("cost" if re.fullmatch(_COST_IN, plain) else None)
 
 
 def place_of(record: Mapping[str, Any], name: str) -> str | None:
@@ -134,7 +134,7 @@ def _settings(value: object) -> dict[str, Any]:
 
 
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
-_COST = re.compile(r"(?P<before>[^\d\s.,-]{1,8})?\s*(?P<amount>\d[\d.,' \u00a0]{0,20})\s*(?P<after>[^\d\s.,-]{1,8})?")
+_COST = r"(?P<before>[^\d\s.,-]{1,8})?\s*(?P<amount>\d[\d.,' \u00a0]{0,20})\s*(?P<after>[^\d\s.,-]{1,8})?"
 
 
 def _cost(value: object) -> Cost:
@@ -146,7 +146,7 @@ def _cost(value: object) -> Cost:
         return Cost(_cost(amount).amount, currency)
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return Cost(Fraction(str(value)))
-    match = _COST.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = re.fullmatch(_COST, value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(expected)
     currency = match["before"] or match["after"]
@@ -171,7 +171,7 @@ def _decimal(text: str) -> str:
 def _currency_in(key: str) -> str | None:
     """Return the currency that the name of a column says: `cost_usd`, `credits`."""
     plain = _plain(key)
-    match = _COST_IN.fullmatch(plain)
+    match = re.fullmatch(_COST_IN, plain)
     named = match[1] if match else plain if plain == "credits" else None
     return named if named in (None, "credits") else named.upper()
 

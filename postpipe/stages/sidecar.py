@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -16,8 +17,9 @@ from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Clip
 from postpipe.sidecar import Sidecar, TakeLog
-from postpipe.stages.records import read_record
-from postpipe.stages.takelog import LOG_NAMES, match_rows, read_log
+
+LOG_NAMES = ("takes.csv", "takes.tsv", "takes.jsonl", "takes.json")
+"""Names by which a log is found in the folder of takes without being named; the first that exists is used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,22 +42,16 @@ class ReadLogs(Task):
         warnings: list[str] = []
         for folder in dict.fromkeys(path.parent for path in clips):
             here = {path: names[path] for path in clips if path.parent == folder}
-            path = self._find(folder, here)
-            if path is None:
-                continue
-            try:
-                rows, faults = read_log(path)
-                found, unmatched = match_rows(rows, here, folder, path.name)
-            except (OSError, DocumentError) as error:
-                warnings.append(in_file(path, f"{_reason(error)}; it is not used"))
-                continue
-            if self.log and not rows and not faults:
-                faults = [f"{path.name}: expected an entry for each take, found none"]
-            takes |= {str(take): sidecar for take, sidecar in found.items()}
-            warnings += [*faults, *unmatched]
+            log = self._find(folder, here)
+            if log is not None:
+                found, faults = _read(log, folder, here)
+                if self.log and not found and not faults:
+                    faults = [f"{log.name}: expected an entry for each take, found none"]
+                takes |= {str(take): sidecar for take, sidecar in found.items()}
+                warnings += faults
         return TakeLog(takes, tuple(warnings))
 
-    def _find(self, folder: Path, takes: dict[Path, TakeName]) -> Path | None:
+    def _find(self, folder: Path, takes: Mapping[Path, TakeName]) -> Path | None:
         if self.log is not None:
             if self.log and not (folder / self.log).is_file():
                 raise SettingsError(
@@ -64,6 +60,18 @@ class ReadLogs(Task):
             return folder / self.log if self.log else None
         own = {take.with_suffix(".json").name for take in takes}  # of a take that is called "takes"
         return next((folder / name for name in LOG_NAMES if name not in own and (folder / name).is_file()), None)
+
+
+def _read(log: Path, folder: Path, takes: Mapping[Path, TakeName]) -> tuple[dict[Path, Sidecar], list[str]]:
+    """Return what a log says of the takes in a folder, and sentences about the log."""
+    from postpipe.stages.takelog import match_rows, read_log  # most folders have none: they start the faster
+
+    try:
+        rows, faults = read_log(log)
+        found, unmatched = match_rows(rows, takes, folder, log.name)
+    except (OSError, DocumentError) as error:
+        return {}, [in_file(log, f"{_reason(error)}; it is not used")]
+    return found, [*faults, *unmatched]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +114,8 @@ def _beside(take: Path) -> Sidecar:
         if not isinstance(record, dict):
             fault = f'{path.name}, line 1: expected one table of keys, such as {{"prompt": "…"}}; it is not used'
             return Sidecar(warnings=(*notes, fault))
+        from postpipe.stages.records import read_record  # most takes have none
+
         sidecar = read_record(record, path.name, functools.partial(_place, path.name, text))
         return dataclasses.replace(sidecar, warnings=(*notes, *sidecar.warnings))
     return Sidecar()

@@ -17,9 +17,6 @@ from postpipe.documents import DocumentError, Route, in_file, json_lines, parse_
 from postpipe.sidecar import Sidecar
 from postpipe.stages.records import PLACES, field_of, near_miss, place_of, read_record
 
-LOG_NAMES = ("takes.csv", "takes.tsv", "takes.jsonl", "takes.json")
-"""Names by which a log is found in the folder of takes without being named; the first that exists is used."""
-
 DELIMITERS = ",;\t|"
 LISTS = ("takes", "clips", "shots", "videos")
 SHOWN = 8

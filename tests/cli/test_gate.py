@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from postpipe import api
+from postpipe.engine.settings import Layer, configure, stage_types
+from postpipe.stages.gate import Gate
 from tests.cli.inside import postpipe
 from tests.clips import make_clip
 
@@ -18,6 +23,13 @@ def good(tmp_path: Path) -> Path:
     folder.mkdir()
     make_clip(folder / "scene01_take01.mp4", seed=1)
     return folder
+
+
+def test_the_page_shows_the_defaults() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+    locks, rules = (tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    assert configure(stage_types(), [Layer("docs/gate.md", locks)])
+    assert rules == {"gate": asdict(Gate())}
 
 
 def test_the_gate_is_an_exit_code(takes: Path, good: Path) -> None:
