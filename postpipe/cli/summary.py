@@ -17,7 +17,24 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
     """Print what was chosen and delivered."""
     console = Console(highlight=False, soft_wrap=True)
     _table(console, document["takes"])
-    sequence, frames = document["sequence"], document["frames"]
+    sequence, frames, draft = document["sequence"], document["frames"], document["draft"]
+    if sequence is None:
+        films = [take for take in document["takes"] if take["selected"]]
+        console.print(f"{out / 'clips'}: {len(films)} films, {frames['delivered']} frames in all", markup=False)
+    else:
+        _print_sequence(console, sequence, out)
+    if draft is not None:
+        _print_draft(console, draft)
+    console.print(
+        f"frames decoded to look {frames['decoded_look']}, to render {frames['decoded_render']}, "
+        f"encoded {frames['encoded']}"
+        + (f", rendered again {frames['rerendered']}" if frames["rerendered"] else "")
+        + ("" if frames["decoded_look"] or frames["decoded_render"] else " (nothing had changed)"),
+        markup=False,
+    )
+
+
+def _print_sequence(console: Console, sequence: dict[str, Any], out: Path) -> None:
     loudness = sequence["loudness_lufs"]
     console.print(
         f"{out / sequence['file']}: {sequence['frames']} frames at {sequence['rate']}, "
@@ -26,13 +43,23 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
     )
     for warning in sequence["warnings"]:
         console.print(f"{sequence['file']}: {warning}", style="yellow", markup=False)
+
+
+def _print_draft(console: Console, draft: dict[str, Any]) -> None:
+    """Print that this is a draft, and what the whole job would cost on this machine."""
+    full = draft["estimate"]
     console.print(
-        f"frames decoded to look {frames['decoded_look']}, to render {frames['decoded_render']}, "
-        f"encoded {frames['encoded']}"
-        + (f", rendered again {frames['rerendered']}" if frames["rerendered"] else "")
-        + ("" if frames["decoded_look"] or frames["decoded_render"] else " (nothing had changed)"),
+        f"DRAFT: {draft['seconds']:.1f} s at {draft['size']}; in full {full['seconds']:.1f} s at {full['size']}: "
+        f"{full['decoded_look']} frames to look at, {full['encoded']} to encode, about "
+        f"{_duration(full['cpu_seconds'])} of processor time, a film of about {full['sequence_bytes'] / 1e6:.1f} MB "
+        f"and {full['disk_bytes'] / 1e6:.1f} MB on the disk",
+        style="bold",
         markup=False,
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def print_takes(takes: list[dict[str, Any]]) -> None:

@@ -157,3 +157,9 @@ def test_ctrl_c_is_answered_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - sent < 2  # promised: 1 s, on a machine that does nothing else
     assert "interrupted" in rest
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".postpipe"]
+
+
+def test_scenes_that_are_not_joined_are_counted(takes: Path, tmp_path: Path) -> None:
+    done = postpipe("run", takes, "-o", tmp_path / "out", "--sequence-join", "false", "--deliver-preset", "ultrafast")
+    assert done.returncode == 0, done.stderr
+    assert "clips: 2 films, 44 frames in all" in done.stdout
