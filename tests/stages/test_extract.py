@@ -34,7 +34,9 @@ def chosen(clip: Path, *, frames: int = 40, shots: Shots | None = None, **settin
     times = FrameTimes(Fraction(1, 24), np.arange(frames), 1, Fraction(24), False, ())
     sharpness = np.zeros(frames, np.float32)
     sharpness[[3, 25, 39]] = (1, 2, 3)
-    track = PictureTrack(sharpness, sharpness, sharpness, np.zeros((frames, 64), np.float32))
+    track = PictureTrack(
+        sharpness, sharpness, sharpness, np.zeros((frames, 64), np.float32), *[sharpness] * 5, (0, 0, 0, 0)
+    )
     plan = ChooseStills(**settings).run(probe(clip, ""), times, shots, track)
     return {frame: ", ".join(reasons) for frame, reasons in plan.frames} | dict.fromkeys(plan.warnings, "")
 

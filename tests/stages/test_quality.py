@@ -137,7 +137,7 @@ def test_how_long_is_frozen_is_a_setting() -> None:
 def _clip_of(frames: int) -> Any:
     from types import SimpleNamespace
 
-    return SimpleNamespace(picture=SimpleNamespace(declared_seconds=Fraction(frames, 24)))
+    return SimpleNamespace(picture=SimpleNamespace(declared_seconds=Fraction(frames, 24)), first_frames=None)
 
 
 def test_white_frames_and_bars_are_named(tmp_path: Path) -> None:
