@@ -18,6 +18,7 @@ from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
 from postpipe_kernels.pixels import Pixels, chroma_taps
 from postpipe_kernels.resize import Taps
+from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, ROUNDS, STILLNESS
 
 Reals = NDArray[np.float64]
 
@@ -224,3 +225,121 @@ def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], a
     """Add `by` to the counts of some cells; see `flash.tally_swings`."""
     counts[cells] = np.clip(counts[cells].astype(np.int64) + by, 0, 255)
     areas[:] = np.bincount(counts, minlength=256)
+
+
+def box_means(plane: Plane, box: tuple[int, int], out: NDArray[np.float32]) -> None:
+    """Average boxes; see `tiles.box_means`."""
+    (rows, columns), (down, across) = out.shape, box
+    out[...] = plane[: rows * down, : columns * across].reshape(rows, down, columns, across).mean((1, 3))
+
+
+def log_colours(
+    luma: Reals, blue: Reals, red: Reals, to_rgb: Reals, out: NDArray[np.float32], weight: NDArray[np.float32]
+) -> None:
+    """Take logarithms; see `tiles.log_colours`."""
+    rgb = np.einsum("cj,jyx->cyx", to_rgb, np.stack([luma, blue, red, np.ones_like(luma)]))
+    grey = rgb.mean(0)
+    out[...] = np.log(np.maximum(np.concatenate([rgb, grey[None]]), DARKEST))
+    weight[...] = np.where((rgb.max(0) < CLIPPED) & (3 * grey > DIM), grey**2, 0)
+
+
+def tile_steps(
+    now: Reals, weight: Reals, before: Reals, weight_before: Reals, flow: Reals,
+    steps: NDArray[np.float32], spread: NDArray[np.float32], level: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Compare tile by tile; see `tiles.tile_steps`."""
+    rows, columns = weight.shape
+    down, across = spread.shape
+    y, x = np.mgrid[:rows, :columns]
+    place_x, place_y = x + flow[..., 0].astype(np.float64), y + flow[..., 1].astype(np.float64)
+    inside = (place_x >= 0) & (place_y >= 0) & (place_x <= columns - 1) & (place_y <= rows - 1)
+    place_x, place_y = np.where(inside, place_x, 0), np.where(inside, place_y, 0)
+    left, top = (
+        np.maximum(np.minimum(place_x.astype(int), columns - 2), 0),
+        np.maximum(np.minimum(place_y.astype(int), rows - 2), 0),
+    )
+    right, below = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
+    a, b = place_x - left, place_y - top
+    upper = before[:, top, left] + a * (before[:, top, right] - before[:, top, left])
+    lower = before[:, below, left] + a * (before[:, below, right] - before[:, below, left])
+    nearest = weight_before[(place_y + 0.5).astype(int), (place_x + 0.5).astype(int)]
+    choices = (
+        (now - before, np.minimum(weight, weight_before)),
+        (now - (upper + b * (lower - upper)), np.where(inside, np.minimum(weight, nearest), 0)),
+    )
+    for i in range(down):
+        for j in range(across):
+            tile = (
+                slice(i * rows // down, (i + 1) * rows // down),
+                slice(j * columns // across, (j + 1) * columns // across),
+            )
+            level[i, j] = (weight[tile] * now[(slice(3), *tile)]).sum((1, 2)) / (weight[tile].sum() + 1e-12)
+            still, moved = (_robust_step(change[(slice(None), *tile)], known[tile]) for change, known in choices)
+            steps[i, j], _, spread[i, j] = moved if moved[1] * STILLNESS < still[1] else still
+
+
+def _robust_step(change: Reals, known: Reals) -> tuple[Reals, float, float]:
+    """Return the mean change of R', G', B', the scatter of grey's around its mean, and that mean's standard error."""
+    change, known = change[:, known > 0].astype(np.float64), known[known > 0].astype(np.float64)
+    if known.size < 8:
+        return np.zeros(3), np.inf, np.inf
+    grey = change[3]
+    centre = np.average(grey, weights=known)
+    share = known
+    for _ in range(ROUNDS):
+        scatter = np.average(np.abs(grey - centre), weights=known) + 1e-6
+        share = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
+        centre = np.average(grey, weights=share)
+    error = scatter / np.sqrt(share.sum() ** 2 / (share**2).sum())
+    last = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
+    return np.average(change[:3], axis=1, weights=last), scatter, error
+
+
+def retouch(
+    planes: Planes,
+    bits: int,
+    out: Planes,
+    *,
+    curve: Reals,
+    chroma: Reals,
+    black: float,
+    mixture: tuple[float, float] = (0.0, 0.0),
+    grid: NDArray[np.float32] | None = None,
+) -> None:
+    """Apply curves, mixture and grid; see `retouch.retouch`."""
+    neutral, top = 1 << (bits - 1), (1 << bits) - 1
+    (rows, columns), (chroma_rows, chroma_columns) = planes[0].shape, planes[1].shape
+    codes = np.minimum(planes[0], top)
+    blue, red = (plane.astype(np.float64) - neutral for plane in planes[1:])
+    luma = curve[codes]
+    if any(mixture):
+        luma = luma + sum(m * chroma_at_luma(plane, codes.shape) for m, plane in zip(mixture, (blue, red), strict=True))
+        if grid is not None:
+            luma = np.clip(np.floor(luma + 0.5), 0, top)
+    across, down = columns // chroma_columns, -(-rows // chroma_rows)
+    below = codes[np.minimum(np.arange(chroma_rows) * down + down - 1, rows - 1)].astype(np.int64)
+    both = codes[np.arange(chroma_rows) * down].astype(np.int64) + below
+    if chroma_columns < columns:
+        both = np.concatenate([both, both[:, -1:]], axis=1)[:, : 2 * chroma_columns]
+        both = both[:, ::2] + both[:, 1::2]
+        around = (both + 2) >> 2
+    else:
+        around = (both + 1) >> 1
+    blue = chroma[0][around] * blue + chroma[1][around]
+    red = chroma[2][around] * red + chroma[3][around]
+    if grid is not None:
+        of_rows = _grid_at(grid, np.arange(rows) // 2 * 2, rows, columns)
+        luma = (luma - black) * of_rows + black
+        gains = _grid_at(grid, np.arange(chroma_rows), chroma_rows, chroma_columns)
+        blue, red = blue * gains, red * gains
+    for plane, target in zip((luma, blue + neutral, red + neutral), out, strict=True):
+        target[...] = np.clip(np.floor(plane + 0.5), 0, top)
+
+
+def _grid_at(grid: NDArray[np.float32], at_rows: NDArray[Any], rows: int, columns: int) -> Reals:
+    """Return a grid at some rows and all columns of a plane, bilinear between the centres of its tiles."""
+    down, across = grid.shape
+    places = (np.arange(columns) + 0.5) * across / columns - 0.5
+    wide = np.stack([np.interp(places, np.arange(across), row) for row in grid])
+    heights = (at_rows + 0.5) * down / rows - 0.5
+    return np.stack([np.interp(heights, np.arange(down), column) for column in wide.T], axis=1)

@@ -9,7 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe_kernels import blend, colour, flash, luma, peers, pixels, point, reference, resize, shrink, tone
+from postpipe_kernels import (
+    blend,
+    colour,
+    flash,
+    luma,
+    peers,
+    pixels,
+    point,
+    reference,
+    resize,
+    retouch,
+    shrink,
+    tiles,
+    tone,
+)
 
 Layout = Callable[[NDArray[Any]], NDArray[Any]]
 """Gives a plane of the same samples that lies in memory in some way."""
@@ -33,7 +47,7 @@ class KernelSpec:
     twin: Callable[..., Any]
     example: Example
     outputs: tuple[str, ...]
-    tolerance: int
+    tolerance: float
     units: str
     peers: Mapping[str, Callable[..., Any]]
 
@@ -210,6 +224,70 @@ def _resample(kind: str, numerator: int, denominator: int) -> Example:
     return example
 
 
+def _boxes(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    box = min(height, 16), min(width, 8)
+    out = np.zeros((height // box[0], width // box[1]), np.float32)
+    return {"plane": layout(picture(height, width, dtype)), "box": box, "out": out}
+
+
+def _small(height: int, width: int, dtype: str, seed: int = 0) -> list[NDArray[np.float32]]:
+    """Return Y', Cb, Cr of a small picture, of the size of a frame or of the small picture of a large one."""
+    shape = min(height, 68), min(width, 120)
+    return [picture(*shape, dtype, seed=seed + n).astype(np.float32) for n in range(3)]
+
+
+def _log_colours(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    luma_, blue, red = _small(height, width, dtype)
+    scale, zero = colour.code_scale("limited", bits_of(dtype))
+    core = np.linalg.inv(colour.rgb_to_ycbcr("bt709")) / scale
+    return {
+        "luma": luma_,
+        "blue": ((blue - zero[1]) / 4 + zero[1]).astype(np.float32),
+        "red": ((red - zero[2]) / 4 + zero[2]).astype(np.float32),
+        "to_rgb": np.column_stack([core, -core @ zero]).astype(np.float32),
+        "out": np.zeros((4, *luma_.shape), np.float32),
+        "weight": np.zeros(luma_.shape, np.float32),
+    }
+
+
+def _tile_steps(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    first = _log_colours(height, width, dtype, layout)
+    reference.log_colours(**first)
+    rows, columns = first["weight"].shape
+    tiled = max(1, rows // 10), max(1, columns // 10)
+    flow = np.full((rows, columns, 2), 0.25, np.float32)
+    return {
+        "now": first["out"] + np.float32(0.01) * first["out"][:, ::-1],
+        "weight": first["weight"],
+        "before": first["out"],
+        "weight_before": first["weight"],
+        "flow": flow,
+        "steps": np.zeros((*tiled, 3), np.float32),
+        "spread": np.zeros(tiled, np.float32),
+        "level": np.zeros((*tiled, 3), np.float32),
+    }
+
+
+def _retouch(mixed: bool, local: bool) -> Example:
+    def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+        levels = np.linspace(0.0, 1.0, 1 << bits_of(dtype))
+        arguments: dict[str, Any] = {
+            "planes": _frame(height, width, dtype, layout),
+            "bits": bits_of(dtype),
+            "out": _frame(height, width, dtype, layout),
+            "curve": _gamma(dtype),
+            "chroma": np.stack([1.1 - 0.1 * levels, 3 * levels, 0.9 + 0.1 * levels, -3 * levels]),
+            "black": float(16 << (bits_of(dtype) - 8)),
+        }
+        if mixed:
+            arguments["mixture"] = (0.01, -0.02)
+        if local:
+            arguments["grid"] = np.float32(1) + np.float32(0.02) * np.random.default_rng(1).random((7, 12), np.float32)
+        return arguments
+
+    return example
+
+
 SPECS: tuple[KernelSpec, ...] = (
     KernelSpec(
         "measure_luma", "histogram, 8x8 tile sums, difference to the frame before, 1/8 picture: one pass",
@@ -310,6 +388,41 @@ SPECS: tuple[KernelSpec, ...] = (
         "downscale_area", "resampling to two thirds of the size by area",
         resize.resample_plane, reference.resample_plane, _resample("area", 2, 3), ("out",),
         1, "code values", {"opencv": peers.resize_area, "numpy": reference.resample_plane},
+    ),
+    KernelSpec(
+        "box_means", "means of boxes of samples",
+        tiles.box_means, reference.box_means, _boxes, ("out",),
+        1e-3, "code values", {"numpy": reference.box_means},
+    ),
+    KernelSpec(
+        "log_colours", "logarithms of R', G', B' and grey of a small picture",
+        tiles.log_colours, reference.log_colours, _log_colours, ("out", "weight"),
+        1e-4, "natural logarithms", {"numpy": reference.log_colours},
+    ),
+    KernelSpec(
+        "tile_steps", "how much each tile of a small picture became brighter, along its motion",
+        tiles.tile_steps, reference.tile_steps, _tile_steps, ("steps", "spread", "level"),
+        1e-4, "natural logarithms", {"numpy": reference.tile_steps},
+    ),
+    KernelSpec(
+        "retouch", "luma curve and chroma by luma, 4:2:0",
+        retouch.retouch, reference.retouch, _retouch(False, False), ("out",),
+        1, "code values", {"numpy": reference.retouch},
+    ),
+    KernelSpec(
+        "retouch_mixed", "luma curve, chroma by luma and luma by chroma, 4:2:0",
+        retouch.retouch, reference.retouch, _retouch(True, False), ("out",),
+        1, "code values", {"numpy": reference.retouch},
+    ),
+    KernelSpec(
+        "retouch_local", "luma curve, chroma by luma and a grid of gains, 4:2:0",
+        retouch.retouch, reference.retouch, _retouch(False, True), ("out",),
+        1, "code values", {"numpy": reference.retouch},
+    ),
+    KernelSpec(
+        "retouch_mixed_local", "all of it: luma curve, mixture, chroma by luma, grid of gains, 4:2:0",
+        retouch.retouch, reference.retouch, _retouch(True, True), ("out",),
+        1, "code values", {"numpy": reference.retouch},
     ),
 )  # fmt: skip
 """Every kernel, at least once for each way its compiled code can be entered."""

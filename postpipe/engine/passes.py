@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from postpipe_kernels import point
+from postpipe_kernels.colour import code_scale
+from postpipe_kernels.retouch import retouch
 
 from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
 from postpipe.engine.pieces import Piece
@@ -325,7 +327,10 @@ def fuse(params: Sequence[PointParams]) -> list[PointParams]:
     fused: list[PointParams] = []
     for item in params:
         last = fused[-1] if fused else None
-        if last is None or (last.matrix is not None and (item.luma_curve is not None or last.bits != item.bits)):
+        if last is None or last.chroma_curve is not None or item.chroma_curve is not None:
+            fused.append(item)
+            continue
+        if last.matrix is not None and (item.luma_curve is not None or last.bits != item.bits):
             fused.append(item)
             continue
         curve = last.luma_curve
@@ -337,12 +342,28 @@ def fuse(params: Sequence[PointParams]) -> list[PointParams]:
             offset = (
                 last.offset if item.matrix is None or item.offset is None else item.matrix @ last.offset + item.offset
             )
-        fused[-1] = PointParams(curve, matrix, offset, item.bits or last.bits, item.colour or last.colour)
+        fused[-1] = PointParams(
+            curve, matrix=matrix, offset=offset, bits=item.bits or last.bits, colour=item.colour or last.colour
+        )
     return fused
 
 
 def apply_point(frame: Frame, params: PointParams) -> Frame:
     """Return a new frame with one point operation applied by the point kernel."""
+    if params.luma_curve is not None and params.chroma_curve is not None:
+        out = allocate_like(frame)
+        black = float(code_scale(frame.colour.range, frame.pixel_format.bits)[1][0])
+        retouch(
+            frame.planes,
+            frame.pixel_format.bits,
+            out.planes,
+            curve=params.luma_curve,
+            chroma=params.chroma_curve,
+            black=black,
+            mixture=params.mixture,
+            grid=params.grid,
+        )
+        return out
     bits = params.bits or frame.pixel_format.bits
     out = allocate_like(frame, pixel_format=_with_bits(frame.pixel_format, bits), colour=params.colour)
     point.apply_point(

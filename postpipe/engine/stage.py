@@ -20,7 +20,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe.model import Artifact, Clip, ColourSpec, Frame, PixelFormat, Plane
+from postpipe.model import Artifact, Clip, ColourSpec, Frame, PixelFormat
 
 T = TypeVar("T")
 StateT = TypeVar("StateT")
@@ -234,11 +234,15 @@ class Verdict:
 class PointParams:
     """A point operation for one frame: a luma curve, then an affine map of (Y, Cb, Cr) code values.
 
-    `luma_curve`: table of the frame's own bit depth. `matrix` (3×3) and `offset` (3,): see
+    `luma_curve`: table of the frame's own bit depth. `chroma_curve`, `mixture` and `grid`: chroma by luma, luma by chroma, and
+    gains by place; see `postpipe_kernels.retouch`. What has them has a luma curve and no matrix. `matrix` (3×3) and `offset` (3,): see
     `postpipe_kernels.colour.ycbcr_matrix`; `bits` is the bit depth and `colour` the coding that come out of it.
     """
 
-    luma_curve: Plane | None = None
+    luma_curve: NDArray[Any] | None = None
+    chroma_curve: NDArray[np.float64] | None = None
+    mixture: tuple[float, float] = (0.0, 0.0)
+    grid: NDArray[np.float32] | None = None
     matrix: NDArray[np.float64] | None = None
     offset: NDArray[np.float64] | None = None
     bits: int | None = None

@@ -11,8 +11,9 @@ from msgspec import Meta
 from postpipe.delivery import FrameTimes
 from postpipe.engine.stage import Task
 from postpipe.model import Facts
+from postpipe.stages.flicker import Flicker
 from postpipe.stages.locks import LockedSettings, Miss
-from postpipe.stages.quality import FlickerFigure, PictureTrack, QualityChecks
+from postpipe.stages.quality import PictureTrack, QualityChecks
 from postpipe.stages.select import Scores
 from postpipe.stages.sound_levels import SoundLevels
 
@@ -66,7 +67,7 @@ class Gate(Task):
         settings: LockedSettings,
         checks: QualityChecks,
         track: PictureTrack,
-        flicker: FlickerFigure,
+        flicker: Flicker,
         sound: SoundLevels,
         scores: Scores,
     ) -> GateVerdict:

@@ -248,46 +248,4 @@ def _missing_seconds(clip: Clip, times: FrameTimes) -> float:
     return float(missing) if missing > max(Fraction(3, 2) / times.rate, promised / 100) else 0.0
 
 
-@dataclass(frozen=True)
-class FlickerFigure(Facts):
-    """How much a take flickers. Figures that were not measured are `None`."""
-
-    schema: ClassVar[str] = "postpipe.flicker-figure.1"
-    name: ClassVar[str] = "flicker"
-    global_percent: float
-
-    def summary(self) -> dict[str, Any]:
-        """Return the strength of global flicker in percent; what is not measured is absent as `None`."""
-        return {
-            "global_percent": round(self.global_percent, 3),
-            "temperature_percent": None,
-            "local_percent": None,
-            "flashes": None,
-            "dominant_hz": None,
-        }
-
-
-@dataclass(frozen=True)
-class MeasureFlicker(Task):
-    """Say how much the exposure jumps back and forth from frame to frame."""
-
-    id: ClassVar[str] = "flicker"
-    summary: ClassVar[str] = "a simple figure of global flicker"
-
-    def run(self, track: PictureTrack) -> FlickerFigure:
-        """Return the figure: mean excursion of the exposure that is taken back by the next frame, in percent.
-
-        The exposure step of a frame is the median log ratio of its tiles to the previous frame's, so that
-        what moves in a few tiles does not count; steps in one direction (fades, pans, cuts) score nothing.
-        """
-        tiles = np.maximum(track.tiles.astype(np.float64), 0.02)
-        if len(tiles) < 3:
-            return FlickerFigure(0.0)
-        exposure = np.concatenate(([0.0], np.cumsum(np.median(np.diff(np.log(tiles), axis=0), axis=1))))
-        back = exposure[1:-1] - exposure[:-2]
-        ahead = exposure[1:-1] - exposure[2:]
-        excursion = np.where(back * ahead > 0, np.minimum(np.abs(back), np.abs(ahead)), 0.0)
-        return FlickerFigure(100 * float(excursion.mean()))
-
-
-STAGES = (WatchPicture, CheckQuality, MeasureFlicker)
+STAGES = (WatchPicture, CheckQuality)

@@ -14,8 +14,9 @@ from postpipe.delivery import Admission, Choice, FrameTimes, Selection, TakeName
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Clip, Facts
+from postpipe.stages.flicker import FLOORS, KINDS, Flicker
 from postpipe.stages.locks import LockedSettings
-from postpipe.stages.quality import FlickerFigure, QualityChecks
+from postpipe.stages.quality import QualityChecks
 from postpipe.timing import natural_key
 
 FULL_HD = 1920 * 1080
@@ -91,9 +92,12 @@ class ScoreTake(Task):
     summary: ClassVar[str] = "marks of each take"
 
     def run(
-        self, clip: Clip, checks: QualityChecks, times: FrameTimes, flicker: FlickerFigure, settings: LockedSettings
+        self, clip: Clip, checks: QualityChecks, times: FrameTimes, flicker: Flicker, settings: LockedSettings
     ) -> Scores:
-        """Return the marks: the share of frames without the fault; for flicker, half at 1.4 %; settings, see above."""
+        """Return the marks: the share of frames without the fault; for flicker, half at 1.4 % more than can be seen.
+
+        For settings see above.
+        """
 
         def share(count: int) -> float:
             return 1.0 - min(1.0, count / checks.frames)
@@ -104,7 +108,7 @@ class ScoreTake(Task):
             duplicate=share(len(checks.duplicate)),
             damaged=share(len(checks.damaged)),
             complete=float(times.duration_seconds) / (float(times.duration_seconds) + checks.missing_seconds),
-            flicker=math.exp(-flicker.global_percent / 2),
+            flicker=math.exp(-sum(max(0.0, flicker.percent(kind) - FLOORS[kind]) for kind in KINDS) / 2),
             # The Laplacian is a second derivative per pixel; per picture, a smaller copy of it measures the same.
             detail=checks.sharpness * (clip.picture.width * clip.picture.height / FULL_HD) ** 2,
             settings=BROKEN_SETTING ** len(settings.broken),

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from postpipe_kernels import luma, shrink
+from postpipe_kernels import luma, shrink, tiles
 
 from postpipe.engine.stage import Look, View
 from postpipe.model import Clip, Frame, Plane
+
+SMALL_EDGE = 96
+"""Pixels that the long edge of a small picture has at least, if the frame has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,48 @@ class Luma(View[LumaMeasures]):
         return compute
 
 
+@dataclass(frozen=True, slots=True)
+class SmallPicture:
+    """A frame at about a hundred pixels: means of square boxes in code values, float32, all of one shape.
+
+    `luma`, `blue`, `red`: Y', Cb, Cr. Valid until the next frame.
+    """
+
+    luma: NDArray[np.float32]
+    blue: NDArray[np.float32]
+    red: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Small(View[SmallPicture]):
+    """The frame in boxes of a power of two pixels, so large that the long edge has 96 to 191 of them."""
+
+    def start(self, clip: Clip) -> Callable[[Look], SmallPicture]:
+        """Return the function for one clip."""
+        picture = clip.picture
+        box = 1
+        while max(picture.width, picture.height) // (2 * box) >= SMALL_EDGE:
+            box *= 2
+        box = min(box, tiles.MOST_BOX)
+        rows, columns = max(1, picture.height // box), max(1, picture.width // box)
+        layout = picture.pixel_format
+        chroma_box = box >> layout.chroma_shift_y, box >> layout.chroma_shift_x
+        small = SmallPicture(*(np.empty((rows, columns), np.float32) for _ in range(3)))
+
+        def compute(look: Look) -> SmallPicture:
+            y, *chroma = look.frame.planes
+            tiles.box_means(y, (box, box), small.luma)
+            for plane, out in zip(chroma, (small.blue, small.red), strict=True):
+                if min(chroma_box) > 0:
+                    tiles.box_means(plane, chroma_box, out)
+                else:  # a picture so small that it is taken as it is
+                    wide = np.repeat(plane, 1 << layout.chroma_shift_y, axis=0)[:rows]
+                    out[...] = np.repeat(wide, 1 << layout.chroma_shift_x, axis=1)[:, :columns]
+            return small
+
+        return compute
+
+
 LUMA = Luma()
 
 
@@ -90,3 +135,4 @@ class Chroma(View[SmallChroma]):
 
 
 CHROMA = Chroma()
+SMALL = Small()

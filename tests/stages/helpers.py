@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from postpipe.stages.flicker import KINDS, Flicker, Stretch
 from postpipe.stages.quality import QualityChecks
 
 
@@ -48,3 +49,10 @@ def decode_sound(path: Path) -> tuple[np.ndarray, Fraction]:
 def clean_checks(frames: int) -> QualityChecks:
     """Return the checks of a take of `frames` frames in which nothing was found."""
     return QualityChecks(frames, (), (), (), (), (), (), (), (), 0.0, 0.0, 0.0, (0, 0, 0, 0), 0.1)
+
+
+def flicker_of(percent: float) -> Flicker:
+    """Return the facts of a take whose exposure flickers with this amplitude, and nothing else."""
+    stretch = Stretch(0, 23, dict.fromkeys(KINDS, 0.0) | {"exposure": percent}, None)
+    none = np.zeros(0, np.float32)
+    return Flicker((stretch,), (), none, none, none, none, none, none)

@@ -12,10 +12,10 @@ import pytest
 from postpipe.delivery import FrameTimes
 from postpipe.stages.gate import Gate, GateVerdict
 from postpipe.stages.locks import LockedSettings, Miss
-from postpipe.stages.quality import FlickerFigure, PictureTrack
+from postpipe.stages.quality import PictureTrack
 from postpipe.stages.select import Scores
 from postpipe.stages.sound_levels import SoundLevels
-from tests.stages.helpers import clean_checks
+from tests.stages.helpers import clean_checks, flicker_of
 
 FRAMES = 100
 CHECKS = clean_checks(FRAMES)
@@ -33,7 +33,7 @@ FAULTS: dict[str, tuple[dict[str, Any], Any, str, str]] = {
     "duplicate_percent": ({"checks": {"duplicate": (3, 9)}}, 1, "at most 1", "2.0"),
     "damaged_frames": ({"checks": {"damaged": (12,)}}, 0, "at most 0", "1, the first is frame 12 at 0.50 s"),
     "missing_seconds": ({"checks": {"missing_seconds": 1.5}}, 1, "at most 1", "1.50 cut off the end"),
-    "flicker_percent": ({"flicker": FlickerFigure(2.0)}, 1.5, "at most 1.5", "2.00"),
+    "flicker_percent": ({"flicker": flicker_of(2.0)}, 1.5, "at most 1.5", "2.00"),
     "motion_percent": ({"difference": 0.255}, 0.2, "at least 0.2", "0.100"),
     "peak_dbfs": ({"sound": SoundLevels(-0.05, -12.0, False)}, -0.1, "at most -0.1", "-0.05"),
     "quality": ({"quality": 0.7}, 0.8, "at least 0.8", "0.700"),
@@ -54,7 +54,7 @@ def judge(gate: Gate, take: dict[str, Any]) -> GateVerdict:
         settings=take.get("settings", LockedSettings((), ())),
         checks=replace(CHECKS, **take.get("checks", {})),
         track=PictureTrack(still, difference, still, tiles, *[still] * 5, (0, 0, 0, 0)),
-        flicker=take.get("flicker", FlickerFigure(0.0)),
+        flicker=take.get("flicker", flicker_of(0.0)),
         sound=take.get("sound", SoundLevels(None, None, None)),
         scores=Scores(take.get("quality", 1.0), 1, 1, 1, 1, 1, 1),
     )
@@ -92,7 +92,7 @@ def test_a_clip_of_one_frame_is_judged() -> None:
         settings=LockedSettings((), ()),
         checks=replace(CHECKS, frames=1),
         track=PictureTrack(one, one, one, np.zeros((1, 64), np.float32), *[one] * 5, (0, 0, 0, 0)),
-        flicker=FlickerFigure(0.0),
+        flicker=flicker_of(0.0),
         sound=SoundLevels(None, None, None),
         scores=Scores(1, 1, 1, 1, 1, 1, 1),
     )

@@ -11,10 +11,9 @@ import pytest
 
 from postpipe.delivery import FrameTimes
 from postpipe.stages.locks import CheckSettings, LockedSettings, Miss
-from postpipe.stages.quality import FlickerFigure
 from postpipe.stages.select import ScoreTake
 from postpipe.stages.sound_levels import SoundLevels
-from tests.stages.helpers import clean_checks
+from tests.stages.helpers import clean_checks, flicker_of
 
 HEARD = SoundLevels(-6.0, -20.0, False)
 
@@ -156,7 +155,7 @@ def test_a_broken_setting_counts_in_the_choice() -> None:
 
     def quality(*misses: Miss) -> float:
         settings = LockedSettings(("rate",), misses)
-        return ScoreTake().run(take(), checks, times(), FlickerFigure(0.0), settings).quality
+        return ScoreTake().run(take(), checks, times(), flicker_of(0.0), settings).quality
 
     miss = Miss("rate", "24", "30")
     assert (quality(), quality(miss), quality(miss, miss)) == pytest.approx((1.0, 0.8, 0.64))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from postpipe import api
 from postpipe.delivery import FrameTimes
 from postpipe.stages import faults
 from postpipe.stages.borders import BarFinder
-from postpipe.stages.quality import CheckQuality, MeasureFlicker, PictureTrack
+from postpipe.stages.quality import CheckQuality, PictureTrack
 from postpipe.stages.sound_levels import missing_sound
 from tests.clips import make_clip, picture
 
@@ -42,33 +41,6 @@ def track(exposure: np.ndarray, difference: float = 3.0) -> PictureTrack:
         saturation=0.1 * ones,
         bars=(0, 0, 0, 0),
     )
-
-
-def flicker(exposure: np.ndarray) -> float:
-    return MeasureFlicker().run(track(exposure)).global_percent
-
-
-def test_flicker_of_a_known_strength() -> None:
-    """Exposure that jumps by ±a from frame to frame goes back by 2a each time."""
-    sign = np.where(np.arange(FRAMES) % 2, 1.0, -1.0)
-    assert flicker(np.exp(0.01 * sign)) == pytest.approx(2.0, rel=0.01)
-    assert flicker(np.exp(0.04 * sign)) == pytest.approx(8.0, rel=0.01)
-
-
-def test_what_goes_one_way_is_no_flicker() -> None:
-    time = np.arange(FRAMES) / FRAMES
-    assert flicker(np.ones(FRAMES)) == 0
-    assert flicker(1 - 0.9 * time) == pytest.approx(0, abs=1e-4)
-    cut = np.where(np.arange(FRAMES) < 20, 0.3, 1.0)
-    assert flicker(cut) == pytest.approx(0, abs=1e-4)
-
-
-def test_something_that_moves_through_some_tiles_is_no_flicker() -> None:
-    moving = track(np.ones(FRAMES))
-    random = np.random.default_rng(1)
-    tiles = moving.tiles.copy()
-    tiles[:, :20] *= random.uniform(0.5, 1.5, (FRAMES, 20)).astype(np.float32)
-    assert MeasureFlicker().run(replace(moving, tiles=tiles)).global_percent == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

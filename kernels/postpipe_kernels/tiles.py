@@ -1,0 +1,282 @@
+"""Small pictures of planes, and how much brighter each tile of one is than what it was in the frame before."""
+
+# mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
+# (numba, not mypy, types the kernels' arguments)
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postpipe_kernels._jit import kernel
+from postpipe_kernels._planes import Plane, check_plane, packed, samples
+
+_at = np.uint64
+_f32 = np.float32
+_u16 = np.uint16
+_u32 = np.uint32
+
+MOST_BOX = 64
+"""The largest box: 64 samples of 10 bits just fit 16."""
+
+DARKEST = 0.02
+"""Levels below this share of white count as this much: a logarithm of noise says nothing."""
+
+CLIPPED = 0.97
+"""From this share of white on, a channel may have been cut off."""
+
+DIM = 0.10
+"""Pixels whose three channels together stay below this are too dark to tell."""
+
+ROUNDS = 4
+"""Rounds of reweighting: the fifth changes a step by less than a hundredth of a per cent."""
+
+STILLNESS = 1.2
+"""A tile counts as moving where the flow makes it this much more alike: flow over noise costs more than it gives."""
+
+Colours = NDArray[np.float32]
+
+
+def box_means(plane: Plane, box: tuple[int, int], out: NDArray[np.float32]) -> None:
+    """Write the mean of each box of samples of `plane` to `out`, float32 `(rows, columns)`, C-contiguous.
+
+    `box`: rows and columns of one, 1 to 64 each. Rows and columns of `plane` beyond the last whole box are left
+    out. Raises `ValueError` when a shape or type does not fit.
+    """
+    check_plane(plane, "plane")
+    down, across = box
+    if not (1 <= down <= MOST_BOX and 1 <= across <= MOST_BOX):
+        raise ValueError(f"a box must have 1 to {MOST_BOX} rows and columns, not {box}")
+    rows, columns = out.shape
+    if out.dtype != np.float32 or not out.flags.c_contiguous or not out.size:
+        raise ValueError(f"out must be C-contiguous float32, not {out.dtype} {out.shape}")
+    if rows * down > plane.shape[0] or columns * across > plane.shape[1]:
+        raise ValueError(f"{rows}×{columns} boxes of {down}×{across} do not fit into {plane.shape}")
+    _box_means(*samples(packed(plane)), down, across, rows, columns, out.reshape(-1))
+
+
+@kernel
+def _box_means(plane, pitch, down, across, rows, columns, out):
+    width = columns * across
+    sums = np.empty(width, np.uint16)
+    scale = _f32(1.0 / (down * across))
+    for row in range(rows):
+        start = _at(row * down * pitch)
+        for x in range(_at(width)):
+            sums[x] = plane[start + x]
+        for y in range(1, down):
+            start = _at((row * down + y) * pitch)
+            for x in range(_at(width)):
+                sums[x] = _u16(sums[x] + _u16(plane[start + x]))
+        for column in range(columns):
+            total = _u32(0)
+            for x in range(_at(column * across), _at((column + 1) * across)):
+                total = _u32(total + _u32(sums[x]))
+            out[row * columns + column] = scale * _f32(total)
+
+
+def log_colours(
+    luma: NDArray[np.float32], blue: NDArray[np.float32], red: NDArray[np.float32], to_rgb: NDArray[np.float32],
+    out: Colours, weight: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write the natural logarithms of R', G', B' and grey (1 is white) of a small picture, and what each pixel counts.
+
+    `luma`, `blue`, `red`: Y', Cb, Cr in code values, float32 `(rows, columns)`. `to_rgb`: float32 `(3, 4)`, R', G'
+    and B' from (Y', Cb, Cr, 1). `out`: float32 `(4, rows, columns)`, levels of at least `DARKEST`; grey is the mean
+    of the three. `weight`: float32 `(rows, columns)`, the square of grey, as noise matters less where it is bright;
+    0 where a channel is clipped or all are dark. All C-contiguous. Raises `ValueError` when a shape or type does not fit.
+    """
+    _check(luma, blue, red, weight, shape=luma.shape)
+    _check(out, shape=(4, *luma.shape))
+    _check(to_rgb, shape=(3, 4))
+    flat = (array.reshape(-1) for array in (luma, blue, red))
+    _log_colours(*flat, to_rgb, out.reshape(4, -1), weight.reshape(-1))
+
+
+@kernel
+def _log_colours(luma, blue, red, to_rgb, out, weight):
+    darkest, clipped, dim = _f32(DARKEST), _f32(CLIPPED), _f32(DIM)
+    for i in range(luma.size):
+        y, b, r = luma[i], blue[i], red[i]
+        first = to_rgb[0, 0] * y + to_rgb[0, 1] * b + to_rgb[0, 2] * r + to_rgb[0, 3]
+        second = to_rgb[1, 0] * y + to_rgb[1, 1] * b + to_rgb[1, 2] * r + to_rgb[1, 3]
+        third = to_rgb[2, 0] * y + to_rgb[2, 1] * b + to_rgb[2, 2] * r + to_rgb[2, 3]
+        grey = (first + second + third) * _f32(1.0 / 3.0)
+        most = max(first, second, third)
+        out[0, i] = np.log(max(first, darkest))
+        out[1, i] = np.log(max(second, darkest))
+        out[2, i] = np.log(max(third, darkest))
+        out[3, i] = np.log(max(grey, darkest))
+        weight[i] = grey * grey if most < clipped and grey * _f32(3.0) > dim else _f32(0.0)
+
+
+def tile_steps(
+    now: Colours, weight: NDArray[np.float32], before: Colours, weight_before: NDArray[np.float32],
+    flow: NDArray[np.float32], steps: NDArray[np.float32], spread: NDArray[np.float32], level: NDArray[np.float32],
+) -> None:  # fmt: skip
+    """Write by how much each tile became brighter since the frame before, its motion taken out.
+
+    `now`, `weight`, `before`, `weight_before`: as from `log_colours`, `(4, rows, columns)` and `(rows, columns)`.
+    `flow`: float32 `(rows, columns, 2)`, for each pixel the way (x, y) to its place in the frame before, in pixels;
+    used for a tile only where it makes the two frames clearly more alike than staying does.
+
+    Filled, float32: `steps` `(tiles down, across, 3)`, the change of the logarithms of R', G' and B', a mean with
+    Geman and McClure's weights around the change of grey; `spread` `(tiles down, across)`, the standard error of
+    the change of grey, infinite where fewer than 8 pixels can be compared; `level` like `steps`, the mean
+    logarithm now, pixels counting by `weight`. Raises `ValueError` when a shape or type does not fit.
+    """
+    rows, columns = weight.shape
+    _check(now, before, shape=(4, rows, columns))
+    _check(weight, weight_before, shape=(rows, columns))
+    _check(flow, shape=(rows, columns, 2))
+    down, across = spread.shape
+    _check(steps, level, shape=(down, across, 3))
+    _check(spread, shape=(down, across))
+    _tile_steps(now, weight, before, weight_before, flow, steps, spread, level)
+
+
+def _check(*arrays: NDArray[Any], shape: tuple[int, ...]) -> None:
+    for array in arrays:
+        if array.shape != shape or array.dtype != np.float32 or not array.flags.c_contiguous:
+            raise ValueError(f"expected C-contiguous float32 {shape}, not {array.dtype} {array.shape}")
+
+
+@kernel
+def _tile_steps(now, weight, before, weight_before, flow, steps, spread, level):
+    _, rows, columns = now.shape
+    down, across = spread.shape
+    room = (rows // down + 1) * (columns // across + 1)
+    still = np.empty((4, room), np.float32)
+    moved = np.empty((4, room), np.float32)
+    counts = np.empty(room, np.float32)
+    moved_counts = np.empty(room, np.float32)
+    for i in range(down):
+        for j in range(across):
+            top, bottom = i * rows // down, (i + 1) * rows // down
+            left, right = j * columns // across, (j + 1) * columns // across
+            pixels = _stay(now, weight, before, weight_before, top, bottom, left, right, still, counts)
+            centre, scatter, error = _centre(still, counts, pixels)
+            moving = _follow(now, weight, before, weight_before, flow, top, bottom, left, right, moved, moved_counts)
+            moved_centre, moved_scatter, moved_error = _centre(moved, moved_counts, moving)
+            if moved_scatter * _f32(STILLNESS) < scatter:
+                _average(moved, moved_counts, moving, moved_centre, moved_scatter, steps[i, j])
+                spread[i, j] = moved_error
+            else:
+                _average(still, counts, pixels, centre, scatter, steps[i, j])
+                spread[i, j] = error
+            _levels(now, weight, top, bottom, left, right, level[i, j])
+
+
+@kernel
+def _stay(now, weight, before, weight_before, top, bottom, left, right, changes, counts):
+    n = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            known = min(weight[y, x], weight_before[y, x])
+            if known > 0:
+                for c in range(4):
+                    changes[c, n] = now[c, y, x] - before[c, y, x]
+                counts[n] = known
+                n += 1
+    return n
+
+
+@kernel
+def _follow(now, weight, before, weight_before, flow, top, bottom, left, right, changes, counts):
+    _, rows, columns = now.shape
+    n = 0
+    for y in range(top, bottom):
+        for x in range(left, right):
+            across = _f32(x) + flow[y, x, 0]
+            down = _f32(y) + flow[y, x, 1]
+            if not (across >= 0 and down >= 0 and across <= columns - 1 and down <= rows - 1):
+                continue
+            known = min(weight[y, x], weight_before[int(down + _f32(0.5)), int(across + _f32(0.5))])
+            if known <= 0:
+                continue
+            u = max(min(int(across), columns - 2), 0)
+            v = max(min(int(down), rows - 2), 0)
+            right_u = min(u + 1, columns - 1)
+            below = min(v + 1, rows - 1)
+            a = across - _f32(u)
+            b = down - _f32(v)
+            for c in range(4):
+                upper = before[c, v, u] + a * (before[c, v, right_u] - before[c, v, u])
+                lower = before[c, below, u] + a * (before[c, below, right_u] - before[c, below, u])
+                changes[c, n] = now[c, y, x] - (upper + b * (lower - upper))
+            counts[n] = known
+            n += 1
+    return n
+
+
+@kernel
+def _centre(changes, counts, pixels):
+    """Return the robust mean change of grey, the scatter around it, and the standard error of the mean."""
+    if pixels < 8:
+        return _f32(0.0), _f32(np.inf), _f32(np.inf)
+    total = _f32(0.0)
+    sums = _f32(0.0)
+    for k in range(pixels):
+        total += counts[k]
+        sums += counts[k] * changes[3, k]
+    centre = sums / total
+    scatter = _f32(0.0)
+    effective = _f32(1.0)
+    for _ in range(ROUNDS):
+        apart = _f32(0.0)
+        for k in range(pixels):
+            apart += counts[k] * abs(changes[3, k] - centre)
+        scatter = apart / total + _f32(1e-6)
+        inverse = _f32(1.0) / (_f32(2.0) * scatter * scatter)
+        weights = _f32(0.0)
+        squares = _f32(0.0)
+        sums = _f32(0.0)
+        for k in range(pixels):
+            away = changes[3, k] - centre
+            share = _f32(1.0) / (_f32(1.0) + away * away * inverse)
+            share *= share * counts[k]
+            weights += share
+            squares += share * share
+            sums += share * changes[3, k]
+        centre = sums / weights
+        effective = weights * weights / squares
+    return centre, scatter, scatter / np.sqrt(effective)
+
+
+@kernel
+def _average(changes, counts, pixels, centre, scatter, out):
+    if pixels < 8:
+        out[:] = _f32(0.0)
+        return
+    inverse = _f32(1.0) / (_f32(2.0) * scatter * scatter)
+    weights = _f32(0.0)
+    red = _f32(0.0)
+    green = _f32(0.0)
+    blue = _f32(0.0)
+    for k in range(pixels):
+        away = changes[3, k] - centre
+        share = _f32(1.0) / (_f32(1.0) + away * away * inverse)
+        share *= share * counts[k]
+        weights += share
+        red += share * changes[0, k]
+        green += share * changes[1, k]
+        blue += share * changes[2, k]
+    out[0] = red / weights
+    out[1] = green / weights
+    out[2] = blue / weights
+
+
+@kernel
+def _levels(now, weight, top, bottom, left, right, out):
+    known = _f32(1e-12)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            known += weight[y, x]
+    for c in range(3):
+        total = _f32(0.0)
+        for y in range(top, bottom):
+            for x in range(left, right):
+                total += weight[y, x] * now[c, y, x]
+        out[c] = total / known
