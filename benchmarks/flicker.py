@@ -1,4 +1,4 @@
-"""Flicker against known truth: faults of fixed seeds over clean clips, found and taken out, with peers on the same work.
+"""Flicker against known truth: faults of fixed seeds over clean clips, found and taken out, and peers on the same.
 
 `python -m benchmarks.flicker --media DIR` measures on the clips of `HELD_OUT`; nothing in the product was tuned on
 them. `--tuned` takes those that the method was developed on instead, and records nothing.
@@ -280,7 +280,7 @@ def main() -> None:
         "held_out": [list(segment) for segment in HELD_OUT],
         "tuned_on": [list(segment) for segment in TUNED],
         "segments": len(rows),
-        "amplitudes": {kind: amplitude for kind, amplitude in COLUMNS},
+        "amplitudes": dict(COLUMNS),
         "residual": {
             name: {kind: round(statistics.mean(row["residual"][kind][name] for row in rows), 3) for kind, _ in COLUMNS}
             for name in METHODS

@@ -62,7 +62,7 @@ def _rows(plane: Any) -> NDArray[np.uint8]:
 
 def mean_luma(footage: Footage) -> Footage:
     """Scale each frame so that its mean luma is what it is around it (a Gaussian of 0.4 s)."""
-    scale, zero = code_scale(footage.colour.range, 8)
+    _, zero = code_scale(footage.colour.range, 8)
     level = np.log(np.maximum(footage.planes[0].mean((1, 2)) - zero[0], 1.0))
     gain = np.exp(smooth(level, 0.4 * footage.rate) - level)[:, None, None]
     planes = [

@@ -18,7 +18,7 @@ from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
 from postpipe_kernels.pixels import Pixels, chroma_taps
 from postpipe_kernels.resize import Taps
-from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, ROUNDS, STILLNESS
+from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, LEAST_SCATTER, ROUNDS, STILLNESS
 
 Reals = NDArray[np.float64]
 
@@ -287,7 +287,7 @@ def _robust_step(change: Reals, known: Reals) -> tuple[Reals, float, float]:
     centre = np.average(grey, weights=known)
     share = known
     for _ in range(ROUNDS):
-        scatter = np.average(np.abs(grey - centre), weights=known) + 1e-6
+        scatter = np.average(np.abs(grey - centre), weights=known) + LEAST_SCATTER
         share = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
         centre = np.average(grey, weights=share)
     error = scatter / np.sqrt(share.sum() ** 2 / (share**2).sum())
@@ -316,7 +316,7 @@ def retouch(
         luma = luma + sum(m * chroma_at_luma(plane, codes.shape) for m, plane in zip(mixture, (blue, red), strict=True))
         if grid is not None:
             luma = np.clip(np.floor(luma + 0.5), 0, top)
-    across, down = columns // chroma_columns, -(-rows // chroma_rows)
+    down = -(-rows // chroma_rows)
     below = codes[np.minimum(np.arange(chroma_rows) * down + down - 1, rows - 1)].astype(np.int64)
     both = codes[np.arange(chroma_rows) * down].astype(np.int64) + below
     if chroma_columns < columns:

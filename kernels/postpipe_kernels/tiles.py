@@ -33,6 +33,9 @@ DIM = 0.10
 ROUNDS = 4
 """Rounds of reweighting: the fifth changes a step by less than a hundredth of a per cent."""
 
+LEAST_SCATTER = 0.002
+"""Pixels that are this far apart are alike: where there is no noise, a slow change moves few whole code values."""
+
 STILLNESS = 1.2
 """A tile counts as moving where the flow makes it this much more alike: flow over noise costs more than it gives."""
 
@@ -86,7 +89,8 @@ def log_colours(
     `luma`, `blue`, `red`: Y', Cb, Cr in code values, float32 `(rows, columns)`. `to_rgb`: float32 `(3, 4)`, R', G'
     and B' from (Y', Cb, Cr, 1). `out`: float32 `(4, rows, columns)`, levels of at least `DARKEST`; grey is the mean
     of the three. `weight`: float32 `(rows, columns)`, the square of grey, as noise matters less where it is bright;
-    0 where a channel is clipped or all are dark. All C-contiguous. Raises `ValueError` when a shape or type does not fit.
+    0 where a channel is clipped or all are dark. All C-contiguous. Raises `ValueError` when a shape or type does not
+    fit.
     """
     _check(luma, blue, red, weight, shape=luma.shape)
     _check(out, shape=(4, *luma.shape))
@@ -228,7 +232,7 @@ def _centre(changes, counts, pixels):
         apart = _f32(0.0)
         for k in range(pixels):
             apart += counts[k] * abs(changes[3, k] - centre)
-        scatter = apart / total + _f32(1e-6)
+        scatter = apart / total + _f32(LEAST_SCATTER)
         inverse = _f32(1.0) / (_f32(2.0) * scatter * scatter)
         weights = _f32(0.0)
         squares = _f32(0.0)

@@ -234,9 +234,10 @@ class Verdict:
 class PointParams:
     """A point operation for one frame: a luma curve, then an affine map of (Y, Cb, Cr) code values.
 
-    `luma_curve`: table of the frame's own bit depth. `chroma_curve`, `mixture` and `grid`: chroma by luma, luma by chroma, and
-    gains by place; see `postpipe_kernels.retouch`. What has them has a luma curve and no matrix. `matrix` (3×3) and `offset` (3,): see
-    `postpipe_kernels.colour.ycbcr_matrix`; `bits` is the bit depth and `colour` the coding that come out of it.
+    `luma_curve`: table of the frame's own bit depth. `chroma_curve`, `mixture` and `grid`: chroma by luma, luma by
+    chroma, and gains by place; see `postpipe_kernels.retouch`. What has them has a luma curve and no matrix.
+    `matrix` (3×3) and `offset` (3,): see `postpipe_kernels.colour.ycbcr_matrix`; `bits` is the bit depth and
+    `colour` the coding that come out of it.
     """
 
     luma_curve: NDArray[Any] | None = None

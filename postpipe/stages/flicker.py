@@ -66,7 +66,7 @@ class Flicker(Facts):
         """Return the amplitude of a kind over the whole take, √2 times the root mean square."""
         frames = [stretch.last - stretch.first + 1 for stretch in self.stretches]
         squares = [stretch.percent[kind] ** 2 for stretch in self.stretches]
-        return float(np.average(squares, weights=frames)) ** 0.5 if frames else 0.0
+        return float(np.sqrt(np.average(squares, weights=frames))) if frames else 0.0
 
     @property
     def global_percent(self) -> float:
@@ -140,7 +140,7 @@ def measure(track: FlickerTrack, rate: float, spans: list[tuple[int, int]]) -> F
 
 
 def _percent(solved: list[Solved], kind: str) -> float:
-    return float(np.mean([getattr(part, f"{kind}_percent") ** 2 for part in solved])) ** 0.5
+    return float(np.sqrt(np.mean([getattr(part, f"{kind}_percent") ** 2 for part in solved])))
 
 
 def _windows(first: int, last: int) -> Iterator[tuple[int, int, NDArray[np.float64]]]:

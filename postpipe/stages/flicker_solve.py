@@ -9,21 +9,20 @@ exposure asks for (restricted maximum likelihood). What is left is flicker.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from postpipe.stages.exposure_over_time import (
+    Reals,
+    bridge,
+    dominant_hz,
+    least_stiffness,
+    reversing,
+    smooth,
+    split_light,
+)
 from postpipe.stages.flicker_track import LEVEL_STEP, FlickerTrack
-
-Reals = NDArray[np.float64]
-
-ORDER = 2
-"""Order of the differences that light is smooth in: a steady change of exposure costs nothing."""
-
-LIGHT_HZ = 1.0
-"""Slower changes are light, whatever they look like: of a sine of this frequency `LIGHT_KEPT` stays."""
-LIGHT_KEPT = 0.95
 
 WINDOW = 240
 """Frames that are solved together. Longer shots go in windows that overlap by half."""
@@ -96,7 +95,9 @@ def shared_steps(steps: Steps, *, gamma: bool = True, rounds: int = 6) -> Shared
     """
     change, level, known = steps.change, steps.level, steps.known[..., None]
     frames = len(change)
-    median = np.array([np.median(row[ok], axis=0) if ok.any() else np.zeros(3) for row, ok in zip(change, steps.known)])
+    median = np.array(
+        [np.median(row[ok], axis=0) if ok.any() else np.zeros(3) for row, ok in zip(change, steps.known, strict=True)]
+    )
     gain, exponent, pivot = median.reshape(frames, 3), np.zeros(frames), np.zeros(3)
     weight = known / steps.variance
     for _ in range(rounds):
@@ -121,61 +122,6 @@ def _exponent(change: Reals, level: Reals, weight: Reals) -> Reals:
     slope: Reals = (weight * away * rest).sum((1, 2)) / np.maximum((weight * away**2).sum((1, 2)), 1e-9)
     slope[:1] = 0.0
     return slope
-
-
-def smooth(values: Reals, sigma: float) -> Reals:
-    """Return the values blurred along the first axis, edges repeated (a Gaussian kernel, 3 sigma to either side)."""
-    reach = min(round(3 * sigma), max(1, 4 * len(values)))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.concatenate([values[:1].repeat(reach, 0), values, values[-1:].repeat(reach, 0)])
-    total = np.zeros_like(values)
-    for shift, share in enumerate(kernel / kernel.sum()):
-        total += share * padded[shift : shift + len(values)]
-    return total
-
-
-# Light and flicker
-
-
-@lru_cache(maxsize=8)
-def _modes(frames: int) -> tuple[Reals, Reals]:
-    """Return `(roughness, shapes)`: the eigenvalues and eigenvectors of the penalty on differences of light."""
-    differences = np.diff(np.eye(frames), ORDER, axis=0)
-    roughness, shapes = np.linalg.eigh(differences.T @ differences)
-    roughness[:ORDER] = 0.0
-    return np.maximum(roughness, 0.0), shapes
-
-
-def least_stiffness(rate: float) -> float:
-    """Return the stiffness at which a sine of `LIGHT_HZ` keeps `LIGHT_KEPT` of itself."""
-    return float((1 / LIGHT_KEPT - 1) / (2 - 2 * np.cos(2 * np.pi * min(LIGHT_HZ / rate, 0.5))) ** ORDER)
-
-
-def split_light(series: Reals, rate: float, stiffness: float | None = None) -> tuple[Reals, float]:
-    """Return `(flicker, stiffness)`: series `(frames, …)` less its light, and how stiff light turned out to be.
-
-    Light is Whittaker's smoother (1923; Eilers, "A perfect smoother", Analytical Chemistry 75, 2003); unless given,
-    its stiffness is the likeliest for the first column (restricted maximum likelihood), and at least the one that
-    keeps slow changes.
-    """
-    frames = len(series)
-    if frames <= ORDER:
-        return np.zeros_like(series), np.inf
-    roughness, shapes = _modes(frames)
-    parts = shapes.T @ series.reshape(frames, -1)
-    if stiffness is None:
-        stiffness = _likeliest(parts[ORDER:, 0], roughness[ORDER:], least_stiffness(rate))
-    kept = stiffness * roughness / (1 + stiffness * roughness)
-    flicker = shapes @ (kept[:, None] * parts)
-    return flicker.reshape(series.shape), stiffness
-
-
-def _likeliest(parts: Reals, roughness: Reals, least: float) -> float:
-    candidates = least * 10.0 ** np.arange(0, 8, 0.5)
-    spread = 1 + 1 / (candidates[:, None] * roughness)
-    power = np.maximum((parts**2 / spread).mean(1), 1e-18)
-    likelihood = -len(parts) * np.log(power) - np.log(spread).sum(1)
-    return float(candidates[np.argmax(likelihood)])
 
 
 # A shot
@@ -228,8 +174,9 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
     gamma_flicker = reversing(gamma_flicker, gamma)
 
     left = steps.change - shared.gain[:, None] - shared.gamma[:, None, None] * (steps.level - shared.pivot)
-    steady = np.ones(len(steps.frame), bool)
-    steady[list(flashes)] = False
+    sure = sureness(shared.weight)
+    steady = sure.copy()
+    steady[flashes] = 0.0
 
     def strength(of: Reals, stiff: float) -> float:
         return common_percent(of, shared.weight, (down, across), own_rate, stiff, steady)
@@ -239,19 +186,33 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
     local, local_percent = local_flicker(left, steps, (down, across), own_rate)
     spot = np.searchsorted(steps.frame, np.arange(frames), side="right") - 1  # repeats do as their first does
     return Solved(
-        exposure=(exposure - calm + reversing(calm - light, calm))[spot],
-        colour=(colour - colour_light)[spot],
-        gamma=gamma_flicker[spot],
+        exposure=(sure * (exposure - calm + reversing(calm - light, calm)))[spot],
+        colour=(sure[:, None] * (colour - colour_light))[spot],
+        gamma=(sure * gamma_flicker)[spot],
         pivot=shared.pivot,
-        local=local[spot],
+        local=(sure[:, None, None] * local)[spot],
         light=(light[:, None] + colour_light)[spot],
         flashes=tuple(int(steps.frame[flash]) for flash in flashes),
         exposure_percent=strength(total, stiffness),
         colour_percent=strength(warmth, colour_stiffness),
-        gamma_percent=gamma_percent(steps, shared, (down, across), own_rate, gamma_stiffness),
+        gamma_percent=gamma_percent(steps, shared, (down, across), own_rate, gamma_stiffness, sure),
         local_percent=local_percent,
         hz=dominant_hz(calm, own_rate),
     )
+
+
+UNSURE = 0.2
+"""A frame of which so small a share of what the others tell is known, and all below, is believed less and less."""
+
+
+def sureness(weight: Reals) -> Reals:
+    """Return, from 0 to 1, how far each frame can be told: less where it goes into black, or all of it moves."""
+    total = weight.sum((1, 2))
+    usual = UNSURE * float(np.median(total)) + 1e-9
+    around = np.minimum(total, np.minimum(np.roll(total, 1), np.roll(total, -1)))
+    around[[0, -1]] = total[[0, -1]]
+    share: Reals = np.minimum(around / usual, 1.0)
+    return share
 
 
 FLASH = 0.03
@@ -271,20 +232,8 @@ def find_flashes(exposure: Reals) -> list[int]:
     return [int(frame) + 1 for frame in np.flatnonzero(stands_out)]
 
 
-def bridge(series: Reals, frames: list[int]) -> Reals:
-    """Return the series with the values at `frames` replaced by what lies between their neighbours."""
-    if not frames:
-        return series
-    bridged = series.copy()
-    rest = np.setdiff1d(np.arange(len(series)), frames)
-    columns = bridged.reshape(len(series), -1)
-    for column in columns.T:
-        column[frames] = np.interp(frames, rest, column[rest])
-    return bridged
-
-
 def common_percent(
-    change: Reals, weight: Reals, shape: tuple[int, int], rate: float, stiffness: float, steady: NDArray[np.bool_]
+    change: Reals, weight: Reals, shape: tuple[int, int], rate: float, stiffness: float, sure: Reals
 ) -> float:
     """Return the amplitude in percent of what the quarters of the picture do alike: √2 times its root mean square.
 
@@ -300,43 +249,24 @@ def common_percent(
         if share.sum() > 0.02 * weight.sum():
             step = (share * change).sum((1, 2)) / np.maximum(share.sum((1, 2)), 1e-9)
             series = np.cumsum(step)
-            quarters.append(reversing(split_light(series, rate, stiffness)[0], series)[steady])
+            quarters.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
     if len(quarters) < 2:
         quarters *= 2
     products = [float(np.mean(a * b)) for n, a in enumerate(quarters) for b in quarters[:n]]
-    return 100 * max(0.0, 2 * float(np.median(products)) if products else 0.0) ** 0.5
+    return 100 * float(np.sqrt(max(0.0, 2 * float(np.median(products)) if products else 0.0)))
 
 
-def gamma_percent(steps: Steps, shared: Shared, shape: tuple[int, int], rate: float, stiffness: float) -> float:
+def gamma_percent(
+    steps: Steps, shared: Shared, shape: tuple[int, int], rate: float, stiffness: float, sure: Reals
+) -> float:
     """Return the amplitude of the exponent in percent, from what the squares of a chessboard of tiles say alike."""
     place = np.arange(shape[0] * shape[1])
     white = ((place // shape[1] + place % shape[1]) % 2 == 0)[:, None]
     halves = []
     for half in (white, ~white):
         series = np.cumsum(_exponent(steps.change, steps.level, shared.weight * half))
-        halves.append(reversing(split_light(series, rate, stiffness)[0], series))
-    return 100 * max(0.0, 2 * float(np.mean(halves[0] * halves[1]))) ** 0.5
-
-
-def reversing(flicker: Reals, series: Reals) -> Reals:
-    """Return flicker, nowhere larger than what the series goes one way and back in the frames around.
-
-    What a ramp, a fade, a cut or the kink at the end of one leaves when light is taken out is none.
-    """
-    frames = len(series)
-    swing = np.zeros(frames)
-    for k in range(1, min(SWING + 1, (frames + 1) // 2)):
-        back, ahead = series[k:-k] - series[: -2 * k], series[k:-k] - series[2 * k :]
-        found = np.where(back * ahead > 0, np.minimum(abs(back), abs(ahead)), 0.0)
-        swing[k:-k] = np.maximum(swing[k:-k], found)
-    around = np.concatenate([np.zeros(SWING), swing, np.zeros(SWING)])
-    most = np.lib.stride_tricks.sliding_window_view(around, 2 * SWING + 1).max(1)
-    limited: Reals = np.clip(flicker, -most, most)
-    return limited
-
-
-SWING = 6
-"""Frames to either side within which flicker has to come back."""
+        halves.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
+    return 100 * float(np.sqrt(max(0.0, 2 * np.mean(halves[0] * halves[1]))))
 
 
 LOCAL_REACH = 0.6
@@ -378,24 +308,3 @@ def local_flicker(left: Reals, steps: Steps, shape: tuple[int, int], rate: float
     said = np.maximum((whole * (whole @ alone.T)).mean(0), 0.0)
     believed = said / np.maximum(np.maximum((smoothed**2).mean(0), said), 1e-12)
     return (smoothed * believed).reshape(frames, *shape), 100 * (2 * float(strongest.mean())) ** 0.5
-
-
-def dominant_hz(exposure: Reals, rate: float) -> float | None:
-    """Return the frequency from 1.2 Hz on that stands out, or `None`.
-
-    It does where the periodogram's peak holds a quarter of the power (Fisher's test would ask for less).
-    """
-    frames = len(exposure)
-    if frames < 12 or rate <= 3:
-        return None
-    series, _ = split_light(exposure, rate, 100 * least_stiffness(rate))
-    window = np.hanning(frames + 2)[1:-1]
-    size = 1 << (frames * 16).bit_length()
-    power = np.abs(np.fft.rfft(series * window, size)) ** 2
-    hertz = np.fft.rfftfreq(size, 1 / rate)
-    power[hertz < 1.2] = 0
-    peak = int(np.argmax(power))
-    main = np.abs(hertz - hertz[peak]) <= 2 * rate / frames
-    if not power.sum() or power[main].sum() < 0.6 * power.sum():
-        return None
-    return float(hertz[peak])

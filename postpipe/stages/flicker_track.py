@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,12 @@ from postpipe.stages.views import SMALL, SmallPicture
 
 GRID = 12
 """Tiles along the long edge."""
+
+BAND_SCALE = 200
+"""Code values that a step of one in luma's natural logarithm is for the flow: detail of 0.5 % just shows."""
+
+LEAST_FLOW = 16
+"""Pixels: a smaller picture gives a flow nothing to search in."""
 
 LEVEL_STEP = 1 / 64
 """Levels are kept as logarithms in steps of this size: 1.6 %."""
@@ -120,17 +127,15 @@ def _optical_flow() -> tuple[Any, Any]:
     Dense inverse search (Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016), on luma's
     logarithm less its mean around: a change of exposure looks like motion to a flow, and does not get through.
     """
-    import cv2
-
+    cv2: Any = import_module("cv2")
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    smallest = 16  # pixels: below this a flow has nothing to search in
 
     def band(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
-        detail = cv2.subtract(grey, cv2.boxFilter(grey, -1, (9, 9), borderType=cv2.BORDER_REFLECT))
-        return np.asarray(cv2.convertScaleAbs(cv2.add(cv2.multiply(detail, 200.0), 128.0).clip(0, 255)))
+        around = cv2.boxFilter(grey, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
+        return np.asarray(np.clip((grey - around) * BAND_SCALE + 128, 0, 255), np.uint8)
 
     def flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if min(now.shape) < smallest or now is before:
+        if min(now.shape) < LEAST_FLOW or now is before:
             return np.zeros((*now.shape, 2), np.float32)
         return np.ascontiguousarray(search.calc(now, before, None))
 
