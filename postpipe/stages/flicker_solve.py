@@ -266,7 +266,7 @@ def gamma_percent(
     for half in (white, ~white):
         series = np.cumsum(_exponent(steps.change, steps.level, shared.weight * half))
         halves.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
-    return 100 * float(np.sqrt(max(0.0, 2 * np.mean(halves[0] * halves[1]))))
+    return 100 * float(np.sqrt(max(0.0, 2 * float(np.mean(halves[0] * halves[1])))))
 
 
 LOCAL_REACH = 0.6

@@ -118,7 +118,7 @@ def test_known_gains_are_found_and_undone() -> None:
     wanted = np.log(gains) - np.log(gains).mean()
     assert np.abs(found.exposure - wanted).max() < 0.004
     assert found.global_percent == pytest.approx(100 * 2**0.5 * wanted.std(), rel=0.1)
-    bound = Deflicker().bind(found)
+    bound = Deflicker(mode="auto").bind(found)
     assert bound is not None
     before, after = mean_log(clip), mean_log(corrected(clip, bound))
     assert np.diff(after).std() < 0.12 * np.diff(before).std()
@@ -130,7 +130,7 @@ def test_colour_temperature_is_told_from_exposure() -> None:
     found = find(clip)
     assert found.percent("colour") == pytest.approx(100 * 2**0.5 * shift.std(), rel=0.15)
     assert found.percent("colour") > 4 * found.percent("exposure")
-    bound = Deflicker().bind(found)
+    bound = Deflicker(mode="auto").bind(found)
     assert bound is not None
     for plane in (1, 2):
         before = np.array([frame.planes[plane].mean() for frame in clip])
@@ -146,7 +146,7 @@ def test_a_part_that_flickers_by_itself_is_local() -> None:
     found = find(clip)
     assert found.percent("local") > 2
     assert found.percent("local") > 2 * found.percent("exposure")
-    bound = Deflicker().bind(found)
+    bound = Deflicker(mode="auto").bind(found)
     assert bound is not None
     assert bound.local is not None
     spot = (slice(32, 48), slice(32, 48))
@@ -157,15 +157,15 @@ def test_a_part_that_flickers_by_itself_is_local() -> None:
 
 @pytest.mark.parametrize("drift", [0.0, 1.3])
 def test_clean_pictures_are_left_alone(drift: float) -> None:
-    assert Deflicker().bind(find(frames(grey(np.ones(FRAMES)), drift=drift))) is None
+    assert Deflicker(mode="auto").bind(find(frames(grey(np.ones(FRAMES)), drift=drift))) is None
 
 
 def test_light_that_changes_slowly_stays() -> None:
     time = np.arange(FRAMES) / RATE
     light = 1 + 0.25 * np.sin(2 * np.pi * 0.4 * time)
-    assert Deflicker().bind(find(frames(grey(light)))) is None
+    assert Deflicker(mode="auto").bind(find(frames(grey(light)))) is None
     clip = frames(grey(light * random_gains()))
-    bound = Deflicker().bind(find(clip))
+    bound = Deflicker(mode="auto").bind(find(clip))
     assert bound is not None
     after = mean_log(corrected(clip, bound))
     wanted = np.log(light) - np.log(light).mean()
@@ -174,8 +174,8 @@ def test_light_that_changes_slowly_stays() -> None:
 
 def test_a_fade_stays() -> None:
     ramp = np.clip((np.arange(FRAMES) - 8) / 40, 0.0, 1)
-    assert Deflicker().bind(find(frames(grey(ramp)))) is None
-    assert Deflicker().bind(find(frames(grey(ramp[::-1])))) is None
+    assert Deflicker(mode="auto").bind(find(frames(grey(ramp)))) is None
+    assert Deflicker(mode="auto").bind(find(frames(grey(ramp[::-1])))) is None
 
 
 @pytest.mark.parametrize("hertz", [2.0, 3.7, 8.3])
@@ -191,7 +191,7 @@ def test_a_single_bad_frame_is_found_and_undone() -> None:
     clip = frames(grey(gains), drift=0.7)
     found = find(clip)
     assert found.flashes == (30,)
-    bound = Deflicker().bind(found)
+    bound = Deflicker(mode="auto").bind(found)
     assert bound is not None
     out = corrected(clip, bound)
     level = mean_log(out)
@@ -203,11 +203,11 @@ def test_shots_are_solved_by_themselves() -> None:
     """A cut is no flicker, and a shot that flickers leaves its clean neighbour bit for bit."""
     shots = Shots((Shot(0, 35, "start"), Shot(36, FRAMES - 1, "cut")))
     clean = frames(grey(np.ones(FRAMES)), scenes=(36,))
-    assert Deflicker().bind(find(clean, shots)) is None
+    assert Deflicker(mode="auto").bind(find(clean, shots)) is None
     gains = random_gains()
     gains[:36] = 1
     clip = frames(grey(gains), scenes=(36,))
-    bound = Deflicker().bind(find(clip, shots))
+    bound = Deflicker(mode="auto").bind(find(clip, shots))
     assert bound is not None
     out = corrected(clip, bound)
     assert all(out[n] is clip[n] for n in range(36))
@@ -227,15 +227,15 @@ def test_strobe_is_reported_and_kept_when_told_so() -> None:
     strobe = np.where(np.arange(FRAMES) % 4 < 2, 1.0, 0.5)
     found = find(frames(grey(strobe)))
     assert found.summary()["strobe"] is True
-    assert Deflicker(keep_strobe=True).bind(found) is None
-    assert Deflicker().bind(found) is not None
+    assert Deflicker(mode="auto", keep_strobe=True).bind(found) is None
+    assert Deflicker(mode="auto").bind(found) is not None
 
 
 def test_modes_and_strength() -> None:
     found = find(frames(grey(random_gains())))
     assert Deflicker(mode="off").bind(found) is None
-    assert Deflicker(strength=0.0).bind(found) is None
-    whole, half = Deflicker().bind(found), Deflicker(strength=0.5).bind(found)
+    assert Deflicker(mode="auto", strength=0.0).bind(found) is None
+    whole, half = Deflicker(mode="auto").bind(found), Deflicker(mode="auto", strength=0.5).bind(found)
     assert whole is not None
     assert half is not None
     np.testing.assert_allclose(half.gain, whole.gain / 2, atol=1e-6)
@@ -244,8 +244,8 @@ def test_modes_and_strength() -> None:
 def test_drift_is_eased_when_asked_for() -> None:
     drift = np.exp(np.linspace(-0.05, 0.05, FRAMES))
     clip = frames(grey(drift))
-    assert Deflicker().bind(find(clip)) is None
-    bound = Deflicker(ease_drift=1.0).bind(find(clip))
+    assert Deflicker(mode="auto").bind(find(clip)) is None
+    bound = Deflicker(mode="auto", ease_drift=1.0).bind(find(clip))
     assert bound is not None
     assert np.ptp(mean_log(corrected(clip, bound))) < 0.2 * np.ptp(mean_log(clip))
 
@@ -280,7 +280,7 @@ def test_long_clips_are_solved_in_windows() -> None:
 def test_every_layout(format_: str, range_: str, size: tuple[int, int]) -> None:
     gains = random_gains()[:36]
     clip = frames(grey(gains), format_=format_, range_=range_, size=size)
-    bound = Deflicker().bind(find(clip))
+    bound = Deflicker(mode="auto").bind(find(clip))
     assert bound is not None
     black = 0 if range_ == "full" else 16 << (clip[0].pixel_format.bits - 8)
 
