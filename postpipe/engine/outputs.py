@@ -31,8 +31,7 @@ class Outputs:
 
     def __exit__(self, *_: object) -> None:
         self._scratch.__exit__()
-        with contextlib.suppress(OSError):  # another process works there, or it holds the list of outputs
-            (self.root / HIDDEN / "tmp").rmdir()
+        with contextlib.suppress(OSError):  # it holds the store or the list of outputs
             (self.root / HIDDEN).rmdir()
 
     def publish(self, temporary: Path, name: str) -> str:

@@ -74,6 +74,8 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another process works there
+            self.folder.parent.rmdir()
 
     def path(self, suffix: str) -> Path:
         """Return a path for a new temporary file."""

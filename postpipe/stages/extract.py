@@ -291,7 +291,7 @@ class WriteStills(_Extract, Task):
         files: dict[int, Path] = {}
         if not wanted:
             return files
-        workers = os.cpu_count() or 1
+        workers = min(os.cpu_count() or 1, 8)
         pending: deque[tuple[int, Future[Path]]] = deque()
 
         def write(frame: Frame) -> Path:
@@ -303,7 +303,7 @@ class WriteStills(_Extract, Task):
             for frame in picker.frames(wanted):
                 desk.check()
                 pending.append((frame.index, pool.submit(write, frame)))
-                if len(pending) > 2 * workers:
+                if len(pending) > workers + 2:  # frames wait in memory
                     number, done = pending.popleft()
                     files[number] = done.result()
                 desk.progress(clip.path.name, len(files), len(wanted))
