@@ -60,6 +60,23 @@ def edits(result: dict[str, Any]) -> Iterator[str]:
     yield f"| {result['edits']} random edits (trims, handles, dissolves, fades, order, rates): wrong | {wrong} | none |"
 
 
+def stills(result: dict[str, Any]) -> Iterator[str]:
+    """Frames out and back."""
+    right, back = result["extraction"], result["round_trip"]
+    wrong = ", ".join(right["wrong"]) or "none"
+    yield f"| {right['frames']} frames of {right['clips']} clips, against a decode of each: wrong | {wrong} | none |"
+    yield (
+        f"| frames decoded for them, of {right['frames_of_these_clips']} that these clips have "
+        f"| {right['decoded_for_them']} | |"
+    )
+    for name in ("frame_count", "times", "sound"):
+        differ, what = ", ".join(back[f"{name}_differs"]) or "none", name.replace("_", " ")
+        yield f"| {back['clips']} clips taken apart and put together: {what} differs | {differ} | none |"
+    differ = ", ".join(back["lossless_differs"]) or "none"
+    yield f"| with `--codec lossless` ({back['compared']} with square pixels): picture differs | {differ} | none |"
+    yield f"| with the default codec: least PSNR of a clip | {back['least_default_psnr_db']:.1f} dB | ≥ 50 dB |"
+
+
 def kernels(result: dict[str, Any]) -> Iterator[str]:
     """Kernels against their peers."""
     for row in result["kernels"]:
@@ -74,6 +91,7 @@ SECTIONS = (
     ("process", "Whole processes", process),
     ("resume", "Kills and damage", resume),
     ("edits", "Edits, to the frame and the sample", edits),
+    ("stills", "Frames out and back", stills),
 )
 
 

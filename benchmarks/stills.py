@@ -58,9 +58,10 @@ def main() -> None:
             "round_trip": {
                 "clips": len(back),
                 "frame_count_differs": [row["clip"] for row in back if not row["count"]],
-                "times_differ": [row["clip"] for row in back if not row["times"]],
-                "sound_packets_differ": [row["clip"] for row in back if not row["sound"]],
-                "lossless_picture_differs": [row["clip"] for row in back if row["lossless_exact"] is False],
+                "times_differs": [row["clip"] for row in back if not row["times"]],
+                "sound_differs": [row["clip"] for row in back if not row["sound"]],
+                "compared": sum(row["lossless_exact"] is not None for row in back),
+                "lossless_differs": [row["clip"] for row in back if row["lossless_exact"] is False],
                 "least_default_psnr_db": min(row["default_psnr_db"] or EXACT for row in back),
                 "rows": back,
             },

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.draft import Draft
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
-from postpipe.engine.assembly import Assembled, Fill
-from postpipe.engine.assembly import assemble as make_clip
 from postpipe.engine.estimating import Drafting
 from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
@@ -25,6 +23,9 @@ from postpipe.errors import DeliveryError, SettingsError
 from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar
 from postpipe.stills import Stills
+
+if TYPE_CHECKING:
+    from postpipe.engine.assembly import Assembled, Fill
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -157,6 +158,8 @@ def assemble(
     "lossless"}}`. `bits` are the clip's unless given; `fill="clip"` takes missing frames from the clip; `start` is the
     number of its first frame in the names. Raises `SettingsError`, or `DeliveryError` naming every file at fault.
     """
+    from postpipe.engine.assembly import assemble as make_clip  # no other command needs it
+
     clip_path, target = Path(like), Path(out)
     stages = _stages([_ASSEMBLED, *_layers(None, None, settings)])
     with opened(None) as store:

@@ -7,7 +7,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -222,8 +222,8 @@ class _Pictures:
         self._scaled_to = scaled_to
         picture = clip.picture
         # The clip's own samples can go into the film as they are.
-        self._own_fits = (picture.width, picture.height) == scaled_to == size and picture.pixel_format == layout
-        self._own_fits &= picture.pixel_aspect == 1
+        self._own_fits = (picture.width, picture.height) == scaled_to and picture.pixel_aspect == 1
+        self._own_fits &= picture.pixel_format == layout
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames. Raises `DeliveryError` naming every file that cannot be decoded."""
@@ -257,24 +257,34 @@ class _Pictures:
         yield from waiting
 
     def _frame(self, number: int, pixels: Pixels | None, own: Frame | None) -> Frame:
+        width, height = self._size
         changed = None
         if own is not None and self._own_fits:
             if pixels is None:
-                return own
-            changed = (pixels != _look(own, pixels.itemsize)).any(axis=2)
+                return _cut(own, width, height)
+            changed = (pixels != _look(own, pixels.itemsize)).any(axis=2)[:height, :width]
             if not changed.any():
                 self.unchanged += 1
-                return own
+                return _cut(own, width, height)
         if pixels is None:
             if own is None:
                 raise DeliveryError(f"{self._clip.path}: frame {number} cannot be decoded again")
             pixels = scaled(_look(own, own.planes[0].itemsize), *self._scaled_to)
-        width, height = self._size
         made = allocate(self._layout, width, height, index=number, colour=self._clip.picture.colour)
         pixels_to_frame(pixels[:height, :width], made)
         if own is not None and changed is not None:
-            keep_unchanged(made, own, changed)
+            keep_unchanged(made, _cut(own, width, height), changed)
         return made
+
+
+def _cut(frame: Frame, width: int, height: int) -> Frame:
+    """Return a frame without an odd row or column at its end."""
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    layout = frame.pixel_format
+    sizes = (layout.plane_size(number, width, height) for number in range(3))
+    y, cb, cr = (plane[:rows, :columns] for plane, (columns, rows) in zip(frame.planes, sizes, strict=True))
+    return replace(frame, planes=(y, cb, cr), native=None)
 
 
 def _look(frame: Frame, bytes_per_sample: int) -> Pixels:

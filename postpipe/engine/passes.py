@@ -16,7 +16,7 @@ from postpipe_kernels.retouch import retouch
 
 from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, TimeMap
 from postpipe.engine.pieces import Piece
-from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Recorder, Sound, View
+from postpipe.engine.stage import Analyser, FrameFilter, Look, PointOp, PointParams, Scratch, Sound, View
 from postpipe.errors import TakeError
 from postpipe.media.copying import copy_frames
 from postpipe.media.frames import allocate_like
@@ -27,9 +27,9 @@ from postpipe.media.write import PictureWriter
 from postpipe.model import PIXEL_FORMATS, Artifact, Clip, Frame, PixelFormat
 
 Bound = PointOp | FrameFilter
+Analysers = Sequence[Analyser[Any, Any]]
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}
 """Options of x264 for pieces that are read again: decoded, they are what was written."""
-Scratch = Callable[[str], Path]
 OnFrame = Callable[[int], None]
 """Called with the number of frames done so far; it may raise `Cancelled`."""
 
@@ -37,11 +37,8 @@ OnFrame = Callable[[int], None]
 class Watcher:
     """A group of analysers stepped together through one stream of frames."""
 
-    def __init__(self, analysers: Sequence[Analyser[Any, Any]], clip: Clip, scratch: Scratch | None = None) -> None:
-        self._running = [
-            (one, one.record(clip, scratch) if isinstance(one, Recorder) and scratch else one.start(clip))
-            for one in analysers
-        ]
+    def __init__(self, analysers: Analysers, clip: Clip, scratch: Scratch | None = None) -> None:
+        self._running = [(analyser, analyser.begin(clip, scratch)) for analyser in analysers]
         wanted = [view for analyser in analysers for view in analyser.views if isinstance(view, View)]
         self._views = [(view, view.start(clip)) for view in _in_order(wanted)]
 
@@ -77,12 +74,7 @@ def listens(analyser: Analyser[Any, Any]) -> Sound | None:
 
 
 def look(
-    clip: Clip,
-    analysers: Sequence[Analyser[Any, Any]],
-    *,
-    threads: int,
-    on_frame: OnFrame,
-    scratch: Scratch | None = None,
+    clip: Clip, analysers: Analysers, *, threads: int, on_frame: OnFrame, scratch: Scratch | None = None
 ) -> tuple[list[Artifact], int]:
     """Run the analysers over one clip in one decode; return their facts, in order, and the frames decoded.
 

@@ -28,6 +28,10 @@ FactsT = TypeVar("FactsT", bound=Artifact)
 ValueT = TypeVar("ValueT")
 
 
+Scratch = Callable[[str], Path]
+"""Gives a path for a new temporary file with this suffix."""
+
+
 class Marker(enum.Enum):
     """What `Each`, `Rendered` and `PerUnit` leave on an annotation for the planner."""
 
@@ -126,6 +130,10 @@ class Analyser(Stage, Generic[StateT, FactsT]):
     def start(self, clip: Clip) -> StateT:
         """Return the state for one pass over `clip`."""
 
+    def begin(self, clip: Clip, scratch: Scratch | None) -> StateT:
+        """Start; recorders do it with a place for their files."""
+        return self.start(clip)
+
     @abstractmethod
     def step(self, state: StateT, item: Any) -> None:
         """Take in the next `Look`, or the next `SoundBlock`."""
@@ -143,12 +151,16 @@ class Recorder(Analyser[StateT, FactsT]):
     """
 
     @abstractmethod
-    def record(self, clip: Clip, scratch: Callable[[str], Path]) -> StateT:
-        """Return the state for one pass over `clip`; `scratch(suffix)` gives a path for a new file."""
+    def record(self, clip: Clip, scratch: Scratch) -> StateT:
+        """Return the state for one pass over `clip`."""
 
     def start(self, clip: Clip) -> StateT:
-        """Recorders are started with `record`."""
+        """Recorders need a place for their files."""
         raise NotImplementedError
+
+    def begin(self, clip: Clip, scratch: Scratch | None) -> StateT:
+        """Start with `record`."""
+        return self.start(clip) if scratch is None else self.record(clip, scratch)
 
 
 @runtime_checkable
@@ -296,7 +308,7 @@ class Desk:
     for stills. `check` raises `Cancelled` when the run was asked to stop.
     """
 
-    scratch: Callable[[str], Path]
+    scratch: Scratch
     unit: Callable[[str, str], Path]
     publish: Callable[[Path, str], str]
     output: Callable[[str], Path]

@@ -184,8 +184,6 @@ class GrabStills(_Extract, Recorder[_Grab, Grabbed]):
     def record(self, clip: Clip, scratch: Callable[[str], Path]) -> _Grab:
         """Begin with the places; those in timecode are guessed from the nominal rate."""
         state = _Grab(clip, scratch)
-        if clip.picture.colour.hdr:
-            return state
         places = [parse_position(place) for place in self.at]
         numbers = {place.frame for place in places if place.frame is not None}
         numbers |= {_number(place.timecode, clip) for place in places if place.timecode is not None}
@@ -276,7 +274,8 @@ class WriteStills(_Extract, Task):
         if clip.picture.colour.hdr:
             words = "no stills: it is HDR, and a still is SDR; convert it to SDR (BT.709) with a tone mapping first"
             return Stills((), (), (words,))
-        files = dict(grabbed.files) if grabbed is not None else {}
+        # those that were published already are gone: a take that is dropped later makes tasks run once more
+        files = {frame: path for frame, path in grabbed.files.items() if path.exists()} if grabbed else {}
         files |= self._decoded([frame for frame, _ in chosen.frames if frame not in files], clip, times, desk)
         stills, written = [], []
         for frame, reasons in chosen.frames:
@@ -291,7 +290,7 @@ class WriteStills(_Extract, Task):
         files: dict[int, Path] = {}
         if not wanted:
             return files
-        workers = os.cpu_count() or 1
+        workers = min(os.cpu_count() or 1, 8)
         pending: deque[tuple[int, Future[Path]]] = deque()
 
         def write(frame: Frame) -> Path:
@@ -303,7 +302,7 @@ class WriteStills(_Extract, Task):
             for frame in picker.frames(wanted):
                 desk.check()
                 pending.append((frame.index, pool.submit(write, frame)))
-                if len(pending) > 2 * workers:
+                if len(pending) > workers + 2:  # frames wait in memory
                     number, done = pending.popleft()
                     files[number] = done.result()
                 desk.progress(clip.path.name, len(files), len(wanted))

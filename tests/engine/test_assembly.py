@@ -240,6 +240,13 @@ def test_odd_sizes_are_cut_and_said(tmp_path: Path, sources: dict[str, tuple[Pat
     assert (made.width, made.height) == (64, 50)
     assert "65 × 51 is cut to 64 × 50: yuv420p takes even sizes" in made.notes
 
+    clip = make(tmp_path / "odd.webm", 4, size=(63, 47), codec="libvpx-vp9", options={"lossless": "1"})
+    api.extract([clip], tmp_path / "frames", settings={"extract": {"every": "1f"}})
+    assert lossless(tmp_path / "frames", clip, tmp_path / "b.mp4").unchanged == 4
+    for one, other in zip(planes(clip), planes(tmp_path / "b.mp4"), strict=True):
+        for plane, copy in zip(one, other, strict=True):
+            np.testing.assert_array_equal(plane[: copy.shape[0], : copy.shape[1]], copy)
+
 
 def test_wrong_requests_are_refused_in_words(tmp_path: Path, sources: dict[str, tuple[Path, Path]]) -> None:
     clip, frames = sources["b-frames.mp4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from postpipe.delivery import FrameTimes
+from postpipe.engine import passes
 from postpipe.errors import TakeError
+from postpipe.media.index import FramePicker
 from postpipe.media.probe import probe
 from postpipe.media.read import PictureReader
 from postpipe.media.sound import read_sound
+from postpipe.stages.clock import Clock
 
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ts", ".mxf"}
 SECONDS = 2
@@ -85,3 +90,21 @@ def test_flipped_bits(clips: list[Path], tmp_path: Path, flips: int) -> None:
         with suppress(TakeError):
             look(damaged)
         damaged.unlink()
+
+
+def test_frames_by_number(clips: list[Path]) -> None:
+    """Frames picked by number are those of a decode one by one, and packets tell the times that it has."""
+    dice = random.Random(7)
+    for path in clips:
+        clip = probe(path, "")
+        with PictureReader(clip) as reader:
+            truth = [(frame.pts_seconds, zlib.crc32(frame.planes[0].tobytes())) for frame in reader.frames()]
+        (times,), _ = passes.look(clip, [Clock()], threads=1, on_frame=lambda done: None)
+        assert isinstance(times, FrameTimes)
+        by_index = Clock().from_index(clip)
+        if by_index is not None:
+            assert [by_index.seconds(number) for number in range(by_index.frames)] == [time for time, _ in truth], path
+        wanted = sorted(dice.sample(range(len(truth)), min(4, len(truth))))
+        with FramePicker(clip, times) as picker:
+            found = [(frame.pts_seconds, zlib.crc32(frame.planes[0].tobytes())) for frame in picker.frames(wanted)]
+        assert found == [truth[number] for number in wanted], path
