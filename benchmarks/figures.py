@@ -77,6 +77,16 @@ def stills(result: dict[str, Any]) -> Iterator[str]:
     yield f"| with the default codec: least PSNR of a clip | {back['least_default_psnr_db']:.1f} dB | ≥ 50 dB |"
 
 
+def screening(result: dict[str, Any]) -> Iterator[str]:
+    """Flash screening against what is expected."""
+    for name, what in (
+        ("cases_right", "synthetic cases"),
+        ("iris_clips_right", "clips of EA IRIS, by its own results"),
+    ):
+        right, cases = result[name]
+        yield f"| {what}: right in every rule | {right} of {cases} | all |"
+
+
 def kernels(result: dict[str, Any]) -> Iterator[str]:
     """Kernels against their peers."""
     for row in result["kernels"]:
@@ -91,6 +101,7 @@ SECTIONS = (
     ("process", "Whole processes", process),
     ("resume", "Kills and damage", resume),
     ("edits", "Edits, to the frame and the sample", edits),
+    ("screening", "Flash screening", screening),
     ("stills", "Frames out and back", stills),
 )
 
