@@ -130,7 +130,9 @@ class Footage:
             last = min(source.last, source.first + LONGEST - 1)
             with PictureReader(clip) as reader:
                 kept = [
-                    _small(frame) for frame in itertools.islice(reader.frames(), last + 1) if frame.index >= source.first
+                    _small(frame)
+                    for frame in itertools.islice(reader.frames(), last + 1)
+                    if frame.index >= source.first
                 ]
             path = self._scratch / f"{len(self._known)}.npy"
             np.save(path, np.stack(kept))
@@ -141,8 +143,9 @@ class Footage:
 def _small(frame: Frame) -> NDArray[np.uint8]:
     height = 400
     width = round(frame.width * height / frame.height)
-    planes = [cv2.resize(np.ascontiguousarray(plane), (width, height), interpolation=cv2.INTER_AREA)
-              for plane in frame.planes]
+    planes = [
+        cv2.resize(np.ascontiguousarray(plane), (width, height), interpolation=cv2.INTER_AREA) for plane in frame.planes
+    ]
     stacked = np.stack(planes, axis=-1)
     if frame.pixel_format.bits > 8:
         stacked = (stacked >> (frame.pixel_format.bits - 8)).astype(np.uint8)
@@ -293,7 +296,9 @@ TRAPS: dict[str, Trap] = {
 # Films
 
 
-def _shot(footage: Footage, source: Source, size: tuple[int, int], frames: int, random: np.random.Generator) -> list[Picture]:
+def _shot(
+    footage: Footage, source: Source, size: tuple[int, int], frames: int, random: np.random.Generator
+) -> list[Picture]:
     """Return frames of a source from a random place, some held as slow sources are."""
     known = footage(source)
     hold = 1
@@ -393,7 +398,9 @@ def write_film(film: Film, path: Path, seed: int) -> None:
 SIZES = ((640, 360), (480, 270), (360, 640), (432, 432))
 
 
-def make_films(media: Path, scratch: Path, sources: Sequence[Source], count: int, seed: int) -> Iterator[tuple[Path, Film]]:
+def make_films(
+    media: Path, scratch: Path, sources: Sequence[Source], count: int, seed: int
+) -> Iterator[tuple[Path, Film]]:
     """Yield `count` encoded films with their truth."""
     footage = Footage(media, scratch)
     for number in range(seed, seed + count):

@@ -15,7 +15,9 @@ BLOCK = 8  # side of the luma blocks that are looked for, in pixels of the small
 REACH = 4  # how far they are looked for
 COLOUR = 4.0  # weight of a chroma plane's mean square against luma's
 GRAIN = 4.0  # variance, in code values squared, that is noise
-FLAT = 0.5  # nine pixels in ten lie this close to the median of a picture of one colour, in code values
+FLAT = 0.5  # nine pixels in ten lie this close to the median of a picture of one colour, in code values,
+FLAT_SHARE = 0.02  # or at this share of what they do in most of the clip
+PLAIN = 3.0  # below this a picture has too little detail to be known by it: its colour decides
 
 
 def small_size(height: int, width: int) -> tuple[int, int]:
@@ -55,7 +57,10 @@ class Gallery:
     def __init__(self, luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> None:
         self.luma = luma
         self.chroma = chroma
-        self.flat: NDArray[np.bool_] = np.maximum(_spread(luma[:, None]), _spread(chroma)) < FLAT
+        spread = np.maximum(_spread(luma[:, None]), _spread(chroma))
+        usual = float(np.percentile(spread, 75)) if len(spread) else 0.0
+        self.flat: NDArray[np.bool_] = spread < max(FLAT, FLAT_SHARE * usual)
+        self._plain = spread < PLAIN
         self._level = luma.mean((1, 2))
         self._deviation = luma.std((1, 2))
         self._known: dict[tuple[int, int], Unlikeness] = {}
@@ -77,11 +82,14 @@ class Gallery:
         there = likeness.match_blocks(luma_a, luma_b, BLOCK, REACH, *grade, GRAIN)
         here = likeness.match_blocks(luma_b, luma_a, BLOCK, REACH, *back, GRAIN)
         detail, missing, residue = np.add(there, here) / 2
-        colour = sum(
+        colour = COLOUR * sum(
             likeness.match_blocks(a, b, BLOCK // 2, REACH // 2)[2]
             for a, b in zip(self.chroma[first], self.chroma[second], strict=True)
         )
-        return Unlikeness(float(missing / (detail + 1e-9)), float(residue + COLOUR * colour) ** 0.5)
+        structure = float(missing / (detail + 1e-9))
+        if self._plain[first] and self._plain[second]:
+            structure = max(structure, colour / (colour + GRAIN))
+        return Unlikeness(structure, float(residue + colour) ** 0.5)
 
 
 def _spread(planes: NDArray[np.uint8]) -> Reals:
