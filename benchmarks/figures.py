@@ -69,10 +69,42 @@ def kernels(result: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def cuts(result: dict[str, Any]) -> Iterator[str]:
+    """Changes of shot."""
+    for name, title in (("held_out", "held-out"), ("tuning", "tuning")):
+        films = result[name]
+        kinds = films["ours_by_kind"]
+        for kind, what, least in (
+            ("cut", "hard cuts, within a frame", "≥ .97"),
+            ("dissolve", "dissolves", "≥ .85"),
+            ("fade", "fades", ""),
+        ):
+            row = kinds[kind]
+            yield (
+                f"| {films['films']} films from {title} sources: {what}, precision / recall / F1 "
+                f"| {row['precision']:.3f} / {row['recall']:.3f} / {row['f1']:.3f} | {least if name == 'held_out' else ''} |"
+            )
+        for who, row in films["hard_cuts"].items():
+            best = "≤ the best peer" if who == "ours" and name == "held_out" else ""
+            yield (
+                f"| … boundaries by {'postpipe' if who == 'ours' else who}: F1 of hard cuts, false ones "
+                f"| {row['f1']:.3f}, {row['false']} | {best} |"
+            )
+    for who, row in result["annotated_clips"].items():
+        yield (
+            f"| real clips seen by eye, {'postpipe' if who == 'ours' else who}: cuts found, missed, false "
+            f"| {row['hit']}, {row['missed']}, {row['false']} | |"
+        )
+    cost = result["cost"]
+    yield f"| CPU added to a look at 1080p: small pictures | {100 * cost['small_pictures_share_of_decode']:.1f} % of decoding | |"
+    yield f"| … finding the shots | {100 * cost['shots_share_of_decode']:.1f} % of decoding | |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
     ("resume", "Kills and damage", resume),
+    ("cuts", "Shots within a take", cuts),
     ("edits", "Edits, to the frame and the sample", edits),
 )
 

@@ -58,7 +58,7 @@ class Gallery:
         self.luma = luma
         self.chroma = chroma
         spread = np.maximum(_spread(luma[:, None]), _spread(chroma))
-        usual = float(np.percentile(spread, 75)) if len(spread) else 0.0
+        usual = float(np.percentile(spread, 75))
         self.flat: NDArray[np.bool_] = spread < max(FLAT, FLAT_SHARE * usual)
         self._plain = spread < PLAIN
         self._level = luma.mean((1, 2))
