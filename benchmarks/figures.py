@@ -79,11 +79,9 @@ def cuts(result: dict[str, Any]) -> Iterator[str]:
             ("dissolve", "dissolves", "≥ .85"),
             ("fade", "fades", ""),
         ):
-            row = kinds[kind]
-            yield (
-                f"| {films['films']} films from {title} sources: {what}, precision / recall / F1 "
-                f"| {row['precision']:.3f} / {row['recall']:.3f} / {row['f1']:.3f} | {least if name == 'held_out' else ''} |"
-            )
+            shown = " / ".join(f"{kinds[kind][score]:.3f}" for score in ("precision", "recall", "f1"))
+            promised = least if name == "held_out" else ""
+            yield f"| {films['films']} films from {title} sources: {what}, precision / recall / F1 | {shown} | {promised} |"
         for who, row in films["hard_cuts"].items():
             best = "≤ the best peer" if who == "ours" and name == "held_out" else ""
             yield (
@@ -95,9 +93,9 @@ def cuts(result: dict[str, Any]) -> Iterator[str]:
             f"| real clips seen by eye, {'postpipe' if who == 'ours' else who}: cuts found, missed, false "
             f"| {row['hit']}, {row['missed']}, {row['false']} | |"
         )
-    cost = result["cost"]
-    yield f"| CPU added to a look at 1080p: small pictures | {100 * cost['small_pictures_share_of_decode']:.1f} % of decoding | |"
-    yield f"| … finding the shots | {100 * cost['shots_share_of_decode']:.1f} % of decoding | |"
+    for key, what in (("small_pictures", "small pictures"), ("shots", "finding the shots")):
+        share = 100 * result["cost"][f"{key}_share_of_decode"]
+        yield f"| CPU added to a look at 1080p: {what} | {share:.1f} % of decoding | |"
 
 
 SECTIONS = (
