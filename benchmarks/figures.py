@@ -81,7 +81,8 @@ def cuts(result: dict[str, Any]) -> Iterator[str]:
         ):
             shown = " / ".join(f"{kinds[kind][score]:.3f}" for score in ("precision", "recall", "f1"))
             promised = least if name == "held_out" else ""
-            yield f"| {films['films']} films from {title} sources: {what}, precision / recall / F1 | {shown} | {promised} |"
+            label = f"{films['films']} films from {title} sources: {what}, precision / recall / F1"
+            yield f"| {label} | {shown} | {promised} |"
         for who, row in films["hard_cuts"].items():
             best = "≤ the best peer" if who == "ours" and name == "held_out" else ""
             yield (
