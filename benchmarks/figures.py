@@ -96,10 +96,41 @@ def kernels(result: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def cuts(result: dict[str, Any]) -> Iterator[str]:
+    """Changes of shot."""
+    for name, title in (("held_out", "held-out"), ("tuning", "tuning")):
+        films = result[name]
+        kinds = films["ours_by_kind"]
+        for kind, what, least in (
+            ("cut", "hard cuts, within a frame", "≥ .97"),
+            ("dissolve", "dissolves", "≥ .85"),
+            ("fade", "fades", ""),
+        ):
+            shown = " / ".join(f"{kinds[kind][score]:.3f}" for score in ("precision", "recall", "f1"))
+            promised = least if name == "held_out" else ""
+            label = f"{films['films']} films from {title} sources: {what}, precision / recall / F1"
+            yield f"| {label} | {shown} | {promised} |"
+        for who, row in films["hard_cuts"].items():
+            best = "≤ the best peer" if who == "ours" and name == "held_out" else ""
+            yield (
+                f"| … boundaries by {'postpipe' if who == 'ours' else who}: F1 of hard cuts, false ones "
+                f"| {row['f1']:.3f}, {row['false']} | {best} |"
+            )
+    for who, row in result["annotated_clips"].items():
+        yield (
+            f"| real clips seen by eye, {'postpipe' if who == 'ours' else who}: cuts found, missed, false "
+            f"| {row['hit']}, {row['missed']}, {row['false']} | |"
+        )
+    for key, what in (("small_pictures", "small pictures"), ("shots", "finding the shots")):
+        share = 100 * result["cost"][f"{key}_share_of_decode"]
+        yield f"| CPU added to a look at 1080p: {what} | {share:.1f} % of decoding | |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
     ("resume", "Kills and damage", resume),
+    ("cuts", "Shots within a take", cuts),
     ("edits", "Edits, to the frame and the sample", edits),
     ("screening", "Flash screening", screening),
     ("stills", "Frames out and back", stills),

@@ -95,7 +95,8 @@ class Shot:
     """A run of frames between two changes of the picture, `first` to `last`; every frame is in exactly one shot.
 
     `entry`: how the shot begins. The frames of a dissolve or fade belong to the shot that they lead to: its first
-    `entry_frames`. `exit_frames`: those of a fade-out at the end of the clip, else 0.
+    `entry_frames`; a cut has none, or one or two that show both shots where converting the rate smeared it.
+    `exit_frames`: those of a fade-out at the end of the clip, else 0.
     """
 
     first: int

@@ -343,3 +343,42 @@ def _grid_at(grid: NDArray[np.float32], at_rows: NDArray[Any], rows: int, column
     wide = np.stack([np.interp(places, np.arange(across), row) for row in grid])
     heights = (at_rows + 0.5) * down / rows - 0.5
     return np.stack([np.interp(heights, np.arange(down), column) for column in wide.T], axis=1)
+
+
+def match_blocks(
+    picture: Plane, other: Plane, side: int, reach: int, gain: float = 1.0, offset: float = 0.0, grain: float = 4.0
+) -> tuple[float, float, float]:
+    """Match blocks one displacement at a time, for all blocks together."""
+    height, width = picture.shape
+    if height < side or width < side:
+        return 0.0, 0.0, 0.0
+    tops, lefts = np.arange(0, height - side + 1, side // 2), np.arange(0, width - side + 1, side // 2)
+
+    def blocks(plane: Plane, y: int, x: int) -> Reals:
+        rows, columns = tops[:, None] + y + np.arange(side), lefts[:, None] + x + np.arange(side)
+        rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
+        return plane[rows[:, None, :, None], columns[None, :, None, :]].astype(np.float64)
+
+    here = blocks(picture, 0, 0)
+    mean, variance = _moments(here)
+    explained, residue = np.zeros(mean.shape), np.full(mean.shape, np.inf)
+    for y in range(-reach, reach + 1):
+        for x in range(-reach, reach + 1):
+            inside = ((tops + y >= 0) & (tops + y <= height - side))[:, None] & (
+                (lefts + x >= 0) & (lefts + x <= width - side)
+            )
+            there = blocks(other, y, x)
+            other_mean, other_variance = _moments(there)
+            covariance = (here * there).sum((2, 3)) / side**2 - mean * other_mean
+            share = np.maximum(covariance, 0) ** 2 / ((variance + grain) * (other_variance + grain))
+            left_over = variance + gain**2 * other_variance - 2 * gain * covariance
+            left_over += (mean - gain * other_mean - offset) ** 2
+            explained = np.where(inside, np.maximum(explained, share), explained)
+            residue = np.where(inside, np.minimum(residue, left_over), residue)
+    lost = variance * (1 - explained)
+    return float(variance.mean()), float(lost.mean()), float(np.maximum(residue, 0).mean())
+
+
+def _moments(blocks: Reals) -> tuple[Reals, Reals]:
+    mean = blocks.mean((2, 3))
+    return mean, np.square(blocks).mean((2, 3)) - mean**2

@@ -13,6 +13,7 @@ from postpipe_kernels import (
     blend,
     colour,
     flash,
+    likeness,
     luma,
     peers,
     pixels,
@@ -168,6 +169,11 @@ def _blend(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any
     return {"under": planes[0], "over": planes[1], "weight": 0.3, "out": layout(np.zeros((height, width), dtype))}
 
 
+def _match(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    planes = [layout(picture(height, width, dtype, seed)) for seed in (0, 1)]
+    return {"picture": planes[0], "other": planes[1], "side": 8, "reach": 2, "gain": 0.8, "offset": 3.0}
+
+
 def _point(with_curve: bool, from_: tuple[str, str] | None, deeper: bool = False) -> Example:
     """Make examples for point operations: to bt709, limited, from a matrix and range; or without a matrix."""
 
@@ -318,6 +324,11 @@ SPECS: tuple[KernelSpec, ...] = (
         "tally_swings", "count per cell, and how many cells have each count",
         flash.tally_swings, reference.tally_swings, _tally, ("counts", "areas"),
         0, "counts", {"numpy": reference.tally_swings},
+    ),
+    KernelSpec(
+        "match_blocks", "blocks of 8x8 of one plane looked for in another, 2 samples around",
+        likeness.match_blocks, reference.match_blocks, _match, (),
+        0, "code values squared", {"numpy": reference.match_blocks},
     ),
     KernelSpec(
         "apply_curve", "tone curve by table",

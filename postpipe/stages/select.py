@@ -14,13 +14,14 @@ from postpipe.delivery import Admission, Choice, FrameTimes, Selection, TakeName
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Clip, Facts
-from postpipe.stages.flicker import FLOORS, KINDS, Flicker
+from postpipe.stages.flicker import FLOORS, Flicker
 from postpipe.stages.locks import LockedSettings
 from postpipe.stages.quality import QualityChecks
 from postpipe.timing import natural_key
 
 FULL_HD = 1920 * 1080
 BROKEN_SETTING = 0.8  # as a fifth of the frames at fault: it decides between good takes, not for a bad one
+RANKED = ("exposure", "colour")  # kinds of flicker that count in the choice: motion passes for the others too easily
 PATTERN = r"scene[ _-]*(?P<scene>\d+)(?:.*?take[ _-]*(?P<take>\d+))?"
 
 
@@ -108,7 +109,7 @@ class ScoreTake(Task):
             duplicate=share(len(checks.duplicate)),
             damaged=share(len(checks.damaged)),
             complete=float(times.duration_seconds) / (float(times.duration_seconds) + checks.missing_seconds),
-            flicker=math.exp(-sum(max(0.0, flicker.percent(kind) - FLOORS[kind]) for kind in KINDS) / 2),
+            flicker=math.exp(-sum(max(0.0, flicker.percent(kind) - FLOORS[kind]) for kind in RANKED) / 2),
             # The Laplacian is a second derivative per pixel; per picture, a smaller copy of it measures the same.
             detail=checks.sharpness * (clip.picture.width * clip.picture.height / FULL_HD) ** 2,
             settings=BROKEN_SETTING ** len(settings.broken),
