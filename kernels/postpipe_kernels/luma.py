@@ -46,10 +46,12 @@ def tile_edges(length: int) -> list[int]:
     return [min(length, tile * blocks // GRID * BLOCK) for tile in range(GRID + 1)]
 
 
-def empty_measures(height: int, width: int, bits: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[Any]]:
-    """Return `(histogram, tile_sums, small)` for `measure_luma` to fill; the contents are undefined."""
+def empty_measures(
+    height: int, width: int, bits: int
+) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[Any], NDArray[np.uint16]]:
+    """Return `(histogram, tile_sums, small, block_sums)` for `measure_luma` to fill; the contents are undefined."""
     small = np.empty((-(-height // BLOCK), -(-width // BLOCK)), np.uint8 if bits == 8 else np.uint16)
-    return np.empty(1 << bits, np.uint32), np.empty((GRID, GRID), np.int64), small
+    return np.empty(1 << bits, np.uint32), np.empty((GRID, GRID), np.int64), small, np.empty(small.shape, np.uint16)
 
 
 def measure_luma(
@@ -59,52 +61,57 @@ def measure_luma(
     histogram: NDArray[np.uint32],
     tile_sums: NDArray[np.int64],
     small: Plane,
+    block_sums: NDArray[np.uint16],
+    count_every: int = 1,
 ) -> int | None:
     """Measure a luma plane in one pass; return the sum of absolute differences to `previous`, in code values.
 
     `luma` and `previous` (or `None`, then `None` is returned) are planes of one shape with `bits` per sample;
     of a sample only the low `bits` count. Filled, all C-contiguous:
 
-    - `histogram`, uint32 `(2**bits,)`: how many pixels have each code value;
+    - `histogram`, uint32 `(2**bits,)`: how many pixels have each code value, in every `count_every`-th row, from
+      the first on;
     - `tile_sums`, int64 `(8, 8)`: sum of the code values in each tile of the grid of `tile_edges`;
     - `small`, the plane's type, `(ceil(height / 8), ceil(width / 8))`: mean of each block of 8x8 pixels, or of
-      as many as there are at the right and lower edge, rounded half up.
+      as many as there are at the right and lower edge, rounded half up;
+    - `block_sums`, uint16 like `small`: what the means are made of.
 
-    Raises `ValueError` when a shape, type or `bits` does not fit.
+    Raises `ValueError` when a shape, type, `bits` or `count_every` does not fit.
     """
     check_plane(luma, "luma")
     check_bits(luma, bits)
+    if count_every < 1:
+        raise ValueError(f"count_every must be at least 1, not {count_every}")
     if previous is not None:
         check_plane(previous, "previous", like=luma)
         if previous.dtype != luma.dtype:
             raise ValueError(f"previous is {previous.dtype}, luma {luma.dtype}")
     height, width = luma.shape
-    for name, given, fitting in zip(
-        ("histogram", "tile_sums", "small"),
-        (histogram, tile_sums, small),
-        empty_measures(height, width, bits),
-        strict=True,
-    ):
+    names = ("histogram", "tile_sums", "small", "block_sums")
+    filled: tuple[NDArray[Any], ...] = (histogram, tile_sums, small, block_sums)
+    for name, given, fitting in zip(names, filled, empty_measures(height, width, bits), strict=True):
         if given.shape != fitting.shape or given.dtype != fitting.dtype or not given.flags.c_contiguous:
             raise ValueError(f"{name} must be C-contiguous {fitting.dtype} {fitting.shape}")
     current, pitch = samples(packed(luma))
     # without a frame before, the plane is compared to itself: the same code, at the price of one frame per shot
     before, before_pitch = (current, pitch) if previous is None else samples(packed(previous))
     if luma.dtype == np.uint8:
-        measure, stride = _measure_by_pairs, 0 if luma.size < _FEW_PIXELS else _PAIR_STRIDE
+        measure, stride = _measure_by_pairs, 0 if luma.size // count_every < _FEW_PIXELS else _PAIR_STRIDE
         counters = np.empty(_PAIR_BINS + 2 * stride, np.uint32)
     else:
         measure, stride = _measure_by_samples, _SAMPLE_STRIDE
         counters = np.empty(4 * stride, np.uint32)
     source = current, pitch, before, before_pitch, height, width
-    difference = measure(*source, counters, stride, histogram, tile_sums, small.reshape(-1))
+    flat = histogram, tile_sums, small.reshape(-1), block_sums.reshape(-1)
+    difference = measure(*source, counters, stride, *flat, count_every)
     return None if previous is None else int(difference)
 
 
 @kernel
 def _measure_by_pairs(
-    luma, pitch, previous, previous_pitch, height, width, counters, stride, histogram, tile_sums, small
-):
+    luma, pitch, previous, previous_pitch, height, width, counters, stride, histogram, tile_sums, small, block_sums,
+    count_every,
+):  # fmt: skip
     # Counting is what this pass costs: one read-modify-write per sample keeps a core's address units busy.
     # So two neighbours are counted at once in a joint histogram (65,536 bins), whose sums over either
     # neighbour give the histogram. Neighbours are alike, so the bins in use stay in the cache. Three joint
@@ -130,8 +137,8 @@ def _measure_by_pairs(
             total += _band_columns(
                 luma, previous, band * 8, rows, pitch, previous_pitch, width, np.uint8(255), columns, changes
             )
-            _band_blocks(columns, changes, rows, width, small, band * blocks_across, blocks)
-            for y in range(band * 8, band * 8 + rows):
+            _band_blocks(columns, changes, rows, width, small, block_sums, band * blocks_across, blocks)
+            for y in range(band * 8 + (-band * 8) % count_every, band * 8 + rows, count_every):
                 a = _at(y * pitch // 2)
                 b = a + _at(third_of_row)
                 c = b + _at(third_of_row)
@@ -158,8 +165,9 @@ def _measure_by_pairs(
 
 @kernel
 def _measure_by_samples(
-    luma, pitch, previous, previous_pitch, height, width, counters, stride, histogram, tile_sums, small
-):
+    luma, pitch, previous, previous_pitch, height, width, counters, stride, histogram, tile_sums, small, block_sums,
+    count_every,
+):  # fmt: skip
     # Pairs of 10-bit samples would need a million bins. Four histograms take turns instead; two samples are
     # read at once, and masked, so that a sample out of range cannot write out of bounds.
     blocks_across = (width + 7) // 8
@@ -185,8 +193,8 @@ def _measure_by_samples(
             total += _band_columns(
                 luma, previous, band * 8, rows, pitch, previous_pitch, width, _u16(bins - 1), columns, changes
             )
-            _band_blocks(columns, changes, rows, width, small, band * blocks_across, blocks)
-            for y in range(band * 8, band * 8 + rows):
+            _band_blocks(columns, changes, rows, width, small, block_sums, band * blocks_across, blocks)
+            for y in range(band * 8 + (-band * 8) % count_every, band * 8 + rows, count_every):
                 start = _at(y * pitch // 2)
                 ahead = y + 8 if y + 8 < height else 0
                 next_luma = _at(ahead * pitch)
@@ -246,7 +254,7 @@ def _band_columns(luma, previous, top, rows, pitch, previous_pitch, width, mask,
 
 
 @kernel
-def _band_blocks(columns, spare, rows, width, small, start, blocks):
+def _band_blocks(columns, spare, rows, width, small, block_sums, start, blocks):
     # Blocks from column sums by halves, to and fro between two buffers: 64 samples of 10 bits just fit 16.
     # Summing eight at once, or as 64-bit lanes, makes LLVM shuffle 512-bit registers, and processors that
     # slow down for those then do so for the whole frame (14 % measured on Cascade Lake).
@@ -261,6 +269,7 @@ def _band_blocks(columns, spare, rows, width, small, start, blocks):
         spare[x] = _u16(columns[_at(2) * x] + columns[_at(2) * x + _at(1)])
     for x in range(_at(count)):
         blocks[x] = _u32(blocks[x] + _u32(spare[x]))
+        block_sums[_at(start) + x] = spare[x]
     whole = width // 8 if rows == 8 else 0
     for x in range(_at(whole)):
         small[_at(start) + x] = _u16(spare[x] + _u16(32)) >> _u16(6)

@@ -11,7 +11,9 @@ from postpipe_kernels.colour import Planes
 from postpipe_kernels.resize import Taps
 
 
-def measure_luma(luma: Any, previous: Any, bits: int, histogram: Any, tile_sums: Any, small: NDArray[Any]) -> None:
+def measure_luma(
+    luma: Any, previous: Any, bits: int, histogram: Any, tile_sums: Any, small: NDArray[Any], block_sums: Any
+) -> None:
     """Histogram, both reductions by area, and the L1 norm: four calls, four passes."""
     import cv2
 
@@ -21,7 +23,7 @@ def measure_luma(luma: Any, previous: Any, bits: int, histogram: Any, tile_sums:
     cv2.norm(luma, previous, cv2.NORM_L1)
 
 
-def shrink_plane(plane: Any, rows: int, columns: int, out: NDArray[Any]) -> None:
+def shrink_plane(plane: Any, rows: int, columns: int, out: NDArray[Any], block_sums: Any) -> None:
     """`cv2.resize` by area, exact where the blocks fit."""
     import cv2
 

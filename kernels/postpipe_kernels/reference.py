@@ -30,11 +30,13 @@ def measure_luma(
     histogram: NDArray[np.uint32],
     tile_sums: NDArray[np.int64],
     small: Plane,
+    block_sums: NDArray[np.uint16],
+    count_every: int = 1,
 ) -> int | None:
     """Measure a luma plane; see `luma.measure_luma`."""
     top = (1 << bits) - 1
     codes = luma.astype(np.int64) & top
-    histogram[:] = np.bincount(codes.ravel(), minlength=top + 1)
+    histogram[:] = np.bincount(codes[::count_every].ravel(), minlength=top + 1)
     rows, columns = tile_edges(codes.shape[0]), tile_edges(codes.shape[1])
     for i in range(GRID):
         for j in range(GRID):
@@ -42,6 +44,7 @@ def measure_luma(
     for i in range(small.shape[0]):
         for j in range(small.shape[1]):
             block = codes[i * BLOCK : (i + 1) * BLOCK, j * BLOCK : (j + 1) * BLOCK]
+            block_sums[i, j] = block.sum()
             small[i, j] = (2 * block.sum() + block.size) // (2 * block.size)
     return None if previous is None else int(np.abs(codes - (previous.astype(np.int64) & top)).sum())
 
@@ -64,11 +67,12 @@ def blend_planes(under: Plane, over: Plane, weight: float, out: Plane) -> None:
     out[...] = (under.astype(np.int64) * (ONE - share) + over.astype(np.int64) * share + ONE // 2) // ONE
 
 
-def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
+def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane, block_sums: NDArray[np.uint16]) -> None:
     """Fill `out` with the means of blocks; see `shrink.shrink_plane`."""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             block = plane[i * rows : (i + 1) * rows, j * columns : (j + 1) * columns].astype(np.int64)
+            block_sums[i, j] = block.sum()
             out[i, j] = (2 * block.sum() + block.size) // (2 * block.size)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postpipe_kernels._jit import kernel
 from postpipe_kernels._planes import Plane, check_plane, check_writable, packed, samples
@@ -23,27 +24,30 @@ def chroma_block(shift_x: int, shift_y: int, luma_block: int = BLOCK) -> tuple[i
     return luma_block >> shift_y, luma_block >> shift_x
 
 
-def empty_small(plane: Plane, rows: int, columns: int) -> Plane:
-    """Return an `out` for `shrink_plane` to fill; its contents are undefined."""
+def empty_small(plane: Plane, rows: int, columns: int) -> tuple[Plane, NDArray[np.uint16]]:
+    """Return `(out, block_sums)` for `shrink_plane` to fill; the contents are undefined."""
     height, width = plane.shape
-    return np.empty((-(-height // rows), -(-width // columns)), plane.dtype)
+    shape = -(-height // rows), -(-width // columns)
+    return np.empty(shape, plane.dtype), np.empty(shape, np.uint16)
 
 
-def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane) -> None:
-    """Fill `out` with the mean of each block of `rows` × `columns` samples, rounded half up.
+def shrink_plane(plane: Plane, rows: int, columns: int, out: Plane, block_sums: NDArray[np.uint16]) -> None:
+    """Fill `out` with the mean of each block of `rows` × `columns` samples, rounded half up, `block_sums` with its sum.
 
     At the right and lower edge a block has as many samples as there are. `plane`: uint8, or uint16 with up to 10
-    bits; `out`: its type, `(ceil(height / rows), ceil(width / columns))`, C-contiguous. Raises `ValueError` when
-    a shape or type does not fit, or a block's side is not 1, 2, 4 or 8.
+    bits; `out`: its type, `(ceil(height / rows), ceil(width / columns))`, and `block_sums`, uint16, like it, both
+    C-contiguous. Raises `ValueError` when a shape or type does not fit, or a block's side is not 1, 2, 4 or 8.
     """
     check_plane(plane, "plane")
     if rows not in (1, 2, 4, 8) or columns not in (1, 2, 4, 8):
         raise ValueError(f"blocks have sides of 1, 2, 4 or 8 samples, not {rows} and {columns}")
-    fitting = empty_small(plane, rows, columns)
+    fitting, _ = empty_small(plane, rows, columns)
     if out.shape != fitting.shape or out.dtype != fitting.dtype or not out.flags.c_contiguous:
         raise ValueError(f"out must be C-contiguous {fitting.dtype} {fitting.shape}, not {out.dtype} {out.shape}")
     check_writable(out, "out")
-    _shrink(*samples(packed(plane)), *plane.shape, rows, columns, out.reshape(-1))
+    if block_sums.shape != out.shape or block_sums.dtype != np.uint16 or not block_sums.flags.c_contiguous:
+        raise ValueError(f"block_sums must be C-contiguous uint16 {out.shape}")
+    _shrink(*samples(packed(plane)), *plane.shape, rows, columns, out.reshape(-1), block_sums.reshape(-1))
 
 
 def compare_small(small: Plane, previous: Plane, over: int) -> tuple[int, int, int]:
@@ -83,7 +87,7 @@ def _compare(small, previous, over):
 
 
 @kernel
-def _shrink(plane, pitch, height, width, rows, columns, out):
+def _shrink(plane, pitch, height, width, rows, columns, out, block_sums):
     # Rows are summed first; 64 samples of 10 bits just fit 16. Four neighbouring sums are then a word of 64 bits,
     # folded twice to their total: halving them by strides took three times as long.
     across = (width + columns - 1) // columns
@@ -114,6 +118,8 @@ def _shrink(plane, pitch, height, width, rows, columns, out):
             for x in range(_at(across)):
                 totals[x] = _u16(sums[_at(columns) * x] + sums[_at(columns) * x + _at(columns - 1)] * _u16(columns - 1))
         target = _at(band * across)
+        for x in range(_at(across)):
+            block_sums[target + x] = totals[x]
         whole = width // columns if here == rows else 0
         for x in range(_at(whole)):
             out[target + x] = _u16(totals[x] + half) >> bits

@@ -96,7 +96,7 @@ def _frame(height: int, width: int, dtype: str, layout: Layout) -> colour.Planes
 
 
 def _measure(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
-    histogram, tile_sums, small = luma.empty_measures(height, width, bits_of(dtype))
+    histogram, tile_sums, small, block_sums = luma.empty_measures(height, width, bits_of(dtype))
     return {
         "luma": layout(picture(height, width, dtype)),
         "previous": layout(picture(height, width, dtype, seed=1)),
@@ -104,6 +104,7 @@ def _measure(height: int, width: int, dtype: str, layout: Layout) -> dict[str, A
         "histogram": histogram,
         "tile_sums": tile_sums,
         "small": small,
+        "block_sums": block_sums,
     }
 
 
@@ -118,7 +119,7 @@ def _shrink(rows: int, columns: int) -> Example:
             "plane": plane,
             "rows": rows,
             "columns": columns,
-            "out": np.zeros_like(shrink.empty_small(plane, rows, columns)),
+            **dict(zip(("out", "block_sums"), shrink.empty_small(plane, rows, columns), strict=True)),
         }
 
     return example
@@ -297,7 +298,7 @@ def _retouch(mixed: bool, local: bool) -> Example:
 SPECS: tuple[KernelSpec, ...] = (
     KernelSpec(
         "measure_luma", "histogram, 8x8 tile sums, difference to the frame before, 1/8 picture: one pass",
-        luma.measure_luma, reference.measure_luma, _measure, ("histogram", "tile_sums", "small"),
+        luma.measure_luma, reference.measure_luma, _measure, ("histogram", "tile_sums", "small", "block_sums"),
         0, "counts, code values", {"opencv": peers.measure_luma, "numpy": reference.measure_luma},
     ),
     KernelSpec(
@@ -307,7 +308,7 @@ SPECS: tuple[KernelSpec, ...] = (
     ),
     KernelSpec(
         "shrink_chroma", "mean of blocks of 4x4: chroma of 4:2:0 on the grid of luma's 1/8 picture",
-        shrink.shrink_plane, reference.shrink_plane, _shrink(4, 4), ("out",),
+        shrink.shrink_plane, reference.shrink_plane, _shrink(4, 4), ("out", "block_sums"),
         0, "code values", {"opencv": peers.shrink_plane, "numpy": reference.shrink_plane},
     ),
     KernelSpec(

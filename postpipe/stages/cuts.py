@@ -14,9 +14,7 @@ from postpipe.engine.stage import Analyser, Look, Task
 from postpipe.model import Artifact, Clip, Facts, Plane
 from postpipe.stages.gallery import Gallery, area_weights, small_size
 from postpipe.stages.transitions import Change, find_changes
-from postpipe.stages.views import LUMA
-
-SAMPLES = 6  # of chroma in each pixel of the small picture, across and down, at most about twice as many
+from postpipe.stages.views import CHROMA, LUMA
 
 
 @dataclass(frozen=True)
@@ -33,16 +31,14 @@ class SmallPictures(Artifact):
 
 
 class _Shrinker:
-    """Averages planes of one size into cells; of large planes, every `step`-th sample across and down."""
+    """Averages planes of one size into cells."""
 
-    def __init__(self, shape: tuple[int, int], cells: tuple[int, int], step: int = 1) -> None:
-        self._step = step
-        rows, columns = (-(-length // step) for length in shape)
-        self._down, self._across = area_weights(cells[0], rows), area_weights(cells[1], columns).T
+    def __init__(self, shape: tuple[int, int], cells: tuple[int, int]) -> None:
+        self._down, self._across = area_weights(cells[0], shape[0]), area_weights(cells[1], shape[1]).T
 
     def __call__(self, plane: Plane, gain: float, offset: float) -> NDArray[np.uint8]:
-        samples = plane[:: self._step, :: self._step].astype(np.float32)
-        small: NDArray[np.uint8] = np.rint((self._down @ samples @ self._across) * gain + offset).astype(np.uint8)
+        means = self._down @ plane.astype(np.float32) @ self._across
+        small: NDArray[np.uint8] = np.rint(means * gain + offset).astype(np.uint8)
         return small
 
 
@@ -65,7 +61,7 @@ class SeeSmall(Analyser[_Seen, SmallPictures]):
 
     id: ClassVar[str] = "small_pictures"
     summary: ClassVar[str] = "small pictures of all frames"
-    views: ClassVar = (LUMA,)
+    views: ClassVar = (LUMA, CHROMA)
 
     def start(self, clip: Clip) -> _Seen:
         """Begin with the size of the small pictures of this clip, and what makes its code values 8-bit and limited."""
@@ -80,14 +76,12 @@ class SeeSmall(Analyser[_Seen, SmallPictures]):
 
     def step(self, state: _Seen, item: Look) -> None:
         """Take in one frame."""
-        luma = item.frame.planes[0] if state.whole else item[LUMA].small
-        chroma = item.frame.planes[1:]
+        luma, *chroma = item.frame.planes
+        if not state.whole:
+            luma, chroma = item[LUMA].small, [item[CHROMA].blue, item[CHROMA].red]
         if state.shrink_luma is None or state.shrink_chroma is None:
-            half = state.cells[0] // 2, state.cells[1] // 2
-            height, width = chroma[0].shape
-            step = max(1, min(height // (SAMPLES * half[0]), width // (SAMPLES * half[1])))
             state.shrink_luma = _Shrinker(luma.shape, state.cells)
-            state.shrink_chroma = _Shrinker((height, width), half, step)
+            state.shrink_chroma = _Shrinker(chroma[0].shape, (state.cells[0] // 2, state.cells[1] // 2))
         neutral = 128 * (1 - state.chroma_gain * (1 << (item.frame.pixel_format.bits - 8)))
         state.luma.append(state.shrink_luma(luma, state.luma_gain, state.luma_offset))
         state.chroma.append(np.stack([state.shrink_chroma(plane, state.chroma_gain, neutral) for plane in chroma]))

@@ -206,8 +206,8 @@ def _cells(state: _State, item: Look) -> Cells:
 
 
 def _shrunk(plane: Plane, rows: int, columns: int) -> Plane:
-    out = shrink.empty_small(plane, rows, columns)
-    shrink.shrink_plane(plane, rows, columns, out)
+    out, sums = shrink.empty_small(plane, rows, columns)
+    shrink.shrink_plane(plane, rows, columns, out, sums)
     return out
 
 

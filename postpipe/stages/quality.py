@@ -87,14 +87,15 @@ class WatchPicture(Analyser[_Pictures, PictureTrack]):
             state.previous, state.grey = small.copy(), np.full_like(small, 128 * scale)
         span = state.white - state.black
         below, above = int(state.black + BLACK_LEVEL * span), int(state.black + WHITE_LEVEL * span)
+        counted = float(measures.histogram.sum())
         total, many, largest = shrink.compare_small(small, state.previous, scale)
         colourful = sum(shrink.compare_small(plane, state.grey, 0)[0] for plane in (chroma.blue, chroma.red))
         state.rows.append(
             (
-                float(measures.histogram[: below + 1].sum()) / luma_plane.size,
+                float(measures.histogram[: below + 1].sum()) / counted,
                 (measures.difference or 0.0) / scale,
                 luma.sharpness(luma_plane, measures.bits),
-                float(measures.histogram[above:].sum()) / luma_plane.size,
+                float(measures.histogram[above:].sum()) / counted,
                 total / small.size / scale,
                 many / small.size,
                 largest / scale,

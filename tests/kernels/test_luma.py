@@ -20,7 +20,7 @@ def measure(plane: NDArray[Any], previous: NDArray[Any] | None = None, bits: int
 
 
 def test_flat_picture() -> None:
-    histogram, tiles, small, change = measure(np.full((64, 128), 7, np.uint8), np.full((64, 128), 10, np.uint8))
+    histogram, tiles, small, _, change = measure(np.full((64, 128), 7, np.uint8), np.full((64, 128), 10, np.uint8))
     assert histogram[7] == 64 * 128
     assert histogram.sum() == 64 * 128
     assert (tiles == 7 * 8 * 16).all()
@@ -30,14 +30,14 @@ def test_flat_picture() -> None:
 
 
 def test_change_is_none_without_a_frame_before() -> None:
-    assert measure(np.zeros((4, 4), np.uint8))[3] is None
+    assert measure(np.zeros((4, 4), np.uint8))[4] is None
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.uint16, 10)])
 def test_extremes_do_not_overflow(dtype: Any, bits: int) -> None:
     top = (1 << bits) - 1
     white, black = np.full((24, 40), top, dtype), np.zeros((24, 40), dtype)
-    histogram, tiles, small, change = measure(white, black, bits)
+    histogram, tiles, small, _, change = measure(white, black, bits)
     assert histogram[top] == 24 * 40
     assert tiles.sum() == 24 * 40 * top
     assert (small == top).all()
@@ -65,7 +65,7 @@ def test_tiles_begin_at_blocks() -> None:
 
 def test_samples_out_of_range_stay_in_bounds() -> None:
     plane = np.full((8, 8), 1024 + 5, np.uint16)
-    histogram, _, small, change = measure(plane, np.full((8, 8), 5, np.uint16), bits=10)
+    histogram, _, small, _, change = measure(plane, np.full((8, 8), 5, np.uint16), bits=10)
     assert histogram[5] == 64
     assert small.tolist() == [[5]]
     assert change == 0
@@ -79,14 +79,15 @@ def test_measures_are_those_of_the_twin(few_pixels: int, data: st.DataObject) ->
     shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     planes = hnp.arrays(dtype, shape, elements=st.integers(0, (1 << bits) - 1))
     current, before = data.draw(planes), data.draw(planes)
+    every = data.draw(st.integers(1, 11))
     out, twin = luma.empty_measures(*shape, bits), luma.empty_measures(*shape, bits)
     with mock.patch.object(luma, "_FEW_PIXELS", few_pixels):
-        change = luma.measure_luma(current, before, bits, *out)
-    assert change == reference.measure_luma(current, before, bits, *twin)
+        change = luma.measure_luma(current, before, bits, *out, every)
+    assert change == reference.measure_luma(current, before, bits, *twin, every)
     for ours, theirs in zip(out, twin, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert out[0].sum() == current.size
-    assert out[1].sum() == current.sum()
+    assert out[0].sum() == current[::every].size
+    assert out[1].sum() == current.sum() == out[3].sum()
 
 
 def test_sharpness_of_one_bright_pixel_is_the_most_there_is() -> None:
@@ -120,6 +121,8 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="previous is uint16"):
         luma.measure_luma(plane, plane.astype(np.uint16), 8, *out)
     with pytest.raises(ValueError, match=r"histogram must be C-contiguous uint32 \(256,\)"):
-        luma.measure_luma(plane, None, 8, out[0][:100], out[1], out[2])
+        luma.measure_luma(plane, None, 8, out[0][:100], *out[1:])
+    with pytest.raises(ValueError, match="count_every must be at least 1"):
+        luma.measure_luma(plane, None, 8, *out, 0)
     with pytest.raises(ValueError, match="step must be at least 1"):
         luma.sharpness(plane, 8, step=0)

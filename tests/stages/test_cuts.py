@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from postpipe_kernels import luma
 
 from postpipe import api
 from postpipe.delivery import Shot, Shots
@@ -23,7 +22,6 @@ from postpipe.model import PIXEL_FORMATS, ColourSpec, Frame
 from postpipe.stages.cuts import FindShots, ListCuts, SeeSmall, SmallPictures, shots_between
 from postpipe.stages.gallery import Gallery, area_weights, small_size
 from postpipe.stages.transitions import Change, find_changes
-from postpipe.stages.views import LUMA, LumaMeasures
 from tests.clips import make_clip
 
 HEIGHT, WIDTH = 18, 32
@@ -248,11 +246,11 @@ def test_code_values_become_eight_bits_of_limited_range(bits: int, range_: str, 
     planes = [np.full(shape, value * scale, dtype) for shape, value in _flat_planes(height, width)]
     frame = Frame(0, Fraction(0), (planes[0], planes[1], planes[2]), PIXEL_FORMATS[name], colour)
     picture = SimpleNamespace(pixel_format=PIXEL_FORMATS[name], colour=colour, height=height, width=width)
-    histogram, tiles, small = luma.empty_measures(height, width, bits)
-    luma.measure_luma(planes[0], None, bits, histogram, tiles, small)
-    seen = SeeSmall().start(SimpleNamespace(picture=picture))  # type: ignore[arg-type]
+    clip: Any = SimpleNamespace(picture=picture)
+    seen = SeeSmall().start(clip)
     look = Look(frame)
-    look.put(LUMA, LumaMeasures(histogram, tiles.astype(np.float64), small, None, bits))
+    for view in SeeSmall.views:
+        look.put(view, view.start(clip)(look))
     SeeSmall().step(seen, look)
     facts = SeeSmall().finish(seen)
     expected = [100.0, 110.0, 180.0]
