@@ -126,11 +126,34 @@ def cuts(result: dict[str, Any]) -> Iterator[str]:
         yield f"| CPU added to a look at 1080p: {what} | {share:.1f} % of decoding | |"
 
 
+def chained(result: dict[str, Any]) -> Iterator[str]:
+    """Joins of chained clips."""
+    found, eased, wrong = result["chained"], result["eased"], result["step_error_points"]
+    shown = f"{found['precision']:.3f} / {found['recall']:.3f}"
+    files = len(result["files"])
+    yield f"| {result['pairs']} joins of {files} held-out files: chained, precision / recall | {shown} | |"
+    for name, what in (("as_it_was", "framed alike"), ("reframed", "reframed by up to 2 %")):
+        hit, of = found["recall_by_framing"][name]
+        yield f"| … {what}: said to be chained | {hit} of {of} | |"
+    yield f"| … chained, but said that it cannot be told | {found['said_still_or_untold']} of {found['pairs']} | |"
+    yield f"| duplicate frames counted, of these exactly | {found['counted']}, {found['counted_exactly']} | |"
+    yield f"| duplicates seen where there are none | {result['dropped_where_nothing_is_doubled']} | none |"
+    points = f"{wrong['median']:.2f}, {wrong['p95']:.2f}"
+    yield f"| step of a channel, error in percentage points: median, 95th percentile | {points} | |"
+    left = f"{eased['step_left_median_percent']:.2f} %, {eased['step_left_p95_percent']:.2f} %"
+    before = f"{eased['step_before_percent']:.1f} %"
+    yield f"| largest step of a channel left after easing (before: {before}): median, 95th percentile | {left} | |"
+    touched, clean = result["clean_joins_touched"]
+    yield f"| joins that are not chained: touched | {touched} of {clean} | none |"
+    yield f"| films of the wrong length | {result['wrong_length']} | none |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
     ("resume", "Kills and damage", resume),
     ("cuts", "Shots within a take", cuts),
+    ("chained", "Chained clips", chained),
     ("edits", "Edits, to the frame and the sample", edits),
     ("screening", "Flash screening", screening),
     ("stills", "Frames out and back", stills),

@@ -60,6 +60,19 @@ class Blend:
 
 
 @dataclass(frozen=True)
+class RoughCut(Artifact):
+    """The events in order as they were asked for; an `Edit` is what becomes of them.
+
+    `handle_frames` are asked for at either side of each take.
+    """
+
+    schema: ClassVar[str] = "postpipe.rough-cut.1"
+    events: tuple[Event, ...]
+    joined: bool
+    handle_frames: int
+
+
+@dataclass(frozen=True)
 class Edit(Artifact):
     """The events in order. `joined`: all in one film; else each is a film of its own."""
 

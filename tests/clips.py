@@ -26,6 +26,7 @@ def make_clip(
     rate: Fraction = Fraction(24),
     size: tuple[int, int] = (64, 48),
     seed: int = 0,
+    first: int = 0,
     gains: dict[int, float] | None = None,
     still: Container[int] = (),
     black: Container[int] = (),
@@ -39,7 +40,8 @@ def make_clip(
 ) -> Path:
     """Write a clip: `still` frames repeat the one before, `gains` scale luma, `black` frames are black.
 
-    `pts` gives each frame's time in units of 1/1000 s instead of an even rate.
+    `first` is the number of the first picture. `pts` gives each frame's time in units of 1/1000 s instead of an even
+    rate.
     """
     width, height = size
     with av.open(str(path), "w") as container:
@@ -57,7 +59,7 @@ def make_clip(
         shown = 0
         for index in range(frames):
             shown = shown if index in still else index
-            luma = picture(shown, width, height, seed).astype(np.float64) * (gains or {}).get(index, 1.0)
+            luma = picture(first + shown, width, height, seed).astype(np.float64) * (gains or {}).get(index, 1.0)
             luma = np.full_like(luma, 16) if index in black else luma
             frame = av.VideoFrame(width, height, pixel_format)
             for number, plane in enumerate(frame.planes):

@@ -41,6 +41,14 @@ def _print_sequence(console: Console, sequence: dict[str, Any], out: Path) -> No
         f"{sequence['seconds']:.3f} s, sound {'silent' if loudness is None else f'{loudness:.1f} LUFS'}",
         markup=False,
     )
+    chained = [join for join in sequence["joins"] if join["kind"] == "chained"]
+    if chained:
+        dropped, steps = sum(join["dropped_frames"] for join in chained), sum(j["step_stands_out"] for j in chained)
+        console.print(
+            f"{len(chained)} of {len(sequence['joins'])} joins chained: {dropped} duplicate frames dropped, "
+            f"{steps} steps of exposure",
+            markup=False,
+        )
     for warning in sequence["warnings"]:
         console.print(f"{sequence['file']}: {warning}", style="yellow", markup=False)
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, Selection, TimeMap, scene_names
 from postpipe.draft import Draft
-from postpipe.edit import Edit, Event
+from postpipe.edit import Edit, Event, RoughCut
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Artifact, Clip
@@ -135,7 +135,7 @@ def _length(times: FrameTimes) -> str:
 class PlanEdit(Task):
     """Put the chosen takes in order, cut to what is used, with the transitions between them."""
 
-    id: ClassVar[str] = "edit"
+    id: ClassVar[str] = "rough_cut"
     summary: ClassVar[str] = "order, trims, dissolves, fades, handles"
     section: ClassVar[str] = "sequence"
     scope: ClassVar[str] = "project"
@@ -164,8 +164,8 @@ class PlanEdit(Task):
         cadences: Each[Cadence],
         project: ProjectFormat,
         draft: Draft | None,
-    ) -> Edit:
-        """Return the edit. Raises `SettingsError` where a transition is longer than what it joins.
+    ) -> RoughCut:
+        """Return the cut. Raises `SettingsError` where a transition is longer than what it joins.
 
         In a draft transitions are as long as its short takes have room for.
         """
@@ -178,10 +178,10 @@ class PlanEdit(Task):
             return round_half_up(Fraction(str(general if own is None else own)) * project.rate)
 
         events = []
+        handle = frames(None, self.handle_seconds)
         for position, scene in enumerate(order):
             wish, cadence = wishes[scene], cadences[chosen[scene]]
             first, end = _delivered(cadence, edits.used.get(scene))
-            handle = frames(None, self.handle_seconds)
             opens, closes = not self.join or position == 0, not self.join or position == len(order) - 1
             if opens and wish.dissolve_seconds:
                 problems.append(f"[edit.{scene}] dissolve_seconds: there is no scene before it that it is joined to")
@@ -203,7 +203,7 @@ class PlanEdit(Task):
         problems += _clashes(events)
         if problems:
             raise SettingsError(problems)
-        return Edit(tuple(events), self.join)
+        return RoughCut(tuple(events), self.join, handle)
 
     def _ordered(self, selection: Selection, problems: list[str]) -> list[str]:
         known = [choice.scene for choice in selection.scenes]

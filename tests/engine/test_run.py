@@ -59,6 +59,7 @@ def test_two_passes_and_nothing_more(takes: Path, tmp_path: Path) -> None:
         "loudness_lufs": document["sequence"]["loudness_lufs"],
         "true_peak_dbtp": document["sequence"]["true_peak_dbtp"],
         "events": document["sequence"]["events"],
+        "joins": document["sequence"]["joins"],
         "screening": document["sequence"]["screening"],
         "warnings": [],
     }
