@@ -87,6 +87,20 @@ def screening(result: dict[str, Any]) -> Iterator[str]:
         yield f"| {what}: right in every rule | {right} of {cases} | all |"
 
 
+def quality(result: dict[str, Any]) -> Iterator[str]:
+    """Quality checks against takecheck."""
+    for half in ("held out", "tuning"):
+        for kind, found in result["found"][half].items():
+            ours, theirs = found["ours"], found["takecheck"]
+            yield f"| {half} clips, planted: {kind} | {ours[0]} of {ours[1]} | takecheck {theirs[0]} |"
+        alarms = result["alarms_on_untouched_clips"][half]
+        yield (
+            f"| {half} clips, untouched: frozen, repeated, blank, flickering pictures or missing sound are said of "
+            f"| {alarms['ours']} of {alarms['clips']} | takecheck {alarms['takecheck']} |"
+        )
+    yield f"| planted faults that takecheck alone finds | {len(result['found_by_takecheck_alone'])} | 0 |"
+
+
 def kernels(result: dict[str, Any]) -> Iterator[str]:
     """Kernels against their peers."""
     for row in result["kernels"]:
@@ -157,6 +171,7 @@ SECTIONS = (
     ("edits", "Edits, to the frame and the sample", edits),
     ("screening", "Flash screening", screening),
     ("stills", "Frames out and back", stills),
+    ("quality", "Quality checks on real clips, half of them held out from tuning", quality),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -249,8 +249,10 @@ def _place(material: Material, random: Random, length: int) -> int | None:
 
 def _moves(material: Material, first: int, distance: int) -> bool:
     """Whether two frames differ: where nothing moves, showing one again is no fault that can be seen."""
-    one, other = (material.frames[index][0].astype(np.int16) for index in (first, first + distance))
-    return bool(np.abs(one - other).mean() > 0.5)
+    one, other = (material.frames[index][0].astype(np.float32) for index in (first, first + distance))
+    height, width = (length // 8 * 8 for length in one.shape)
+    blocks = (one - other)[:height, :width].reshape(height // 8, 8, width // 8, 8).mean(axis=(1, 3))
+    return bool(np.abs(blocks).mean() > 0.5)  # code values
 
 
 FAULTS: dict[str, Plant] = {
@@ -266,12 +268,13 @@ FAULTS: dict[str, Plant] = {
 }
 
 
-def plant(path: Path, kind: str, target: Path) -> Planted | None:
+def plant(material: Material, name: str, kind: str, target: Path) -> Planted | None:
     """Write a copy of a clip with one fault to `target`; `None` where the clip does not lend itself to it."""
-    material, random = read(path), seeded(path.name, kind)
-    planted = FAULTS[kind](material, random)
+    sound = None if material.sound is None else material.sound.copy()
+    copy, random = replace(material, frames=list(material.frames), sound=sound), seeded(name, kind)
+    planted = FAULTS[kind](copy, random)
     if planted is not None:
-        write(material, target, crf=int(random.choice([14, 20, 26])))
+        write(copy, target, crf=int(random.choice([14, 20, 26])))
     return planted
 
 

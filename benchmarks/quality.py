@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import record, workplace
-from benchmarks.planting import FAULTS, Planted, clips, held_out, plant
+from benchmarks.planting import FAULTS, Material, Planted, clips, held_out, plant, read
 from postpipe import api
 from postpipe.cli.summary import findings
 
@@ -99,28 +99,27 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, A
         if options.takecheck:
             row["takecheck"] = [n for n, s in theirs(options.takecheck, path, folder).items() if s == "fail"]
         untouched.append(row)
+        print(row, flush=True)
+        material = read(path)
         for kind in FAULTS:
             copy = folder / f"{path.stem} {kind}.mp4"
-            fault = _planted(path, kind, copy)
+            fault = _planted(material, path.name, kind, copy)
             if fault is None:
                 continue
-            facts = ours(copy)
-            with_rate = api.inspect([copy]).takes()[0]["media"]["rate"].split("/")
-            rate = int(with_rate[0]) / int(with_rate[1])
-            row = {"clip": path.name, "half": half, **dataclasses.asdict(fault)}
-            row["ours"] = found_by_us(facts, fault, rate)
+            row = {"clip": path.name, "half": half, **dataclasses.asdict(fault), "strength": round(fault.strength, 3)}
+            row["ours"] = found_by_us(ours(copy), fault, float(material.rate))
             if options.takecheck:
                 row["takecheck"] = theirs(options.takecheck, copy, folder)[THEIR_CHECK[kind]] == "fail"
-            row["strength"] = round(row["strength"], 3)
             planted.append(row)
+            print(row, flush=True)
     return planted, untouched
 
 
-def _planted(path: Path, kind: str, copy: Path) -> Planted | None:
+def _planted(material: Material, name: str, kind: str, copy: Path) -> Planted | None:
     """Return the fault of a copy, made now or in a run before."""
     note = copy.with_suffix(".json")
     if not note.exists():
-        fault = plant(path, kind, copy)
+        fault = plant(material, name, kind, copy)
         note.write_text(json.dumps(fault and dataclasses.asdict(fault)), encoding="utf-8")
     kept = json.loads(note.read_text(encoding="utf-8"))
     return None if kept is None else Planted(**kept)

@@ -20,20 +20,24 @@ STILL_LARGEST = 2.0  # no cell of 8 × 8 pixels of a repeated picture changes by
 STILL_MOVED = 0.001  # hardly any by more than one code,
 STILL_SHARE = 0.12  # and pixels by less than this share of what they do in the clip at large,
 STILL_CODES = (0.03, 0.25)  # within these bounds
-HICCUP = 5.0  # a frame shown twice is a fault where the frames around it change this many times as much,
-HICCUP_CODES = 0.3  # and by this
-REPLAY_CODES = 0.4  # in a picture that is shown again, no tile's mean differs by more
-REPLAY_AWAY = 2.0  # from it, some tile had gone this far in between
-REPLAY_SECONDS = (0.12, 30.0)  # how long a replay is at least, and how far back one is looked for
+HICCUP = 0.2  # a frame shown twice changes less than this share of what the frames around it do,
+HICCUP_CODES = 0.25  # in cells, whose changes are at least this
+REPLAY = 0.6  # a picture that is shown again is nearer than this share of a step from one frame to the next,
+REPLAY_STEP = 0.04  # where steps, means over the tiles, are at least this,
+REPLAY_AWAY = 8.0  # and in between it was this many times as far away
+REPLAY_SECONDS = (0.25, 30.0)  # how long a replay is at least, and how far back one is looked for
 JUMP = 3.0  # a jump changes the picture this many times as much as any frame near it,
 JUMP_CODES = 3.0  # by this,
 JUMP_FRAMES = 4  # so many on either side are near,
 JUMP_LIKENESS = 0.6  # and what is seen stays the same, unlike at a cut: correlation of the tiles
 DRIFT_SECONDS = 1.0  # a drift lies between the means of the first and the last second,
-DRIFT_STEADY = 0.7  # and is most of what the take goes through
+DRIFT_STEADY = 0.7  # is most of what the take goes through,
+DRIFT_LIKENESS = 0.8  # and the view stays
 DARK = 0.02  # of the range: darker tiles say nothing about exposure
-SOFT = 0.45  # a soft stretch has less than this share of the take's fine detail,
-SOFT_SECONDS = 0.2  # for at least this long
+SOFT = 0.4  # a soft stretch has less than this share of the take's fine detail,
+SOFT_SECONDS = 0.3  # for at least this long,
+SOFT_EDGE = 3  # and so many frames before (or after) it
+SOFT_LIKENESS = 0.8  # the picture shows the same
 
 
 def runs(mask: Mask) -> Iterator[Run]:
@@ -59,43 +63,56 @@ def still_frames(difference: Series, moved: Series, largest: Series) -> Mask:
     return still
 
 
-def hiccups(still: Mask, difference: Series, longest: int) -> tuple[int, ...]:
-    """Return the frames of short still runs amid motion: frames shown more than once."""
+def hiccups(difference: Series, change: Series, longest: int) -> tuple[int, ...]:
+    """Return the frames, fewer than `longest` in a row, that only repeat the one before amid motion."""
     found: list[int] = []
-    for first, last in runs(still):
-        if last - first + 1 >= longest or first < 2 or last + 1 >= len(still):
-            continue
-        around = min(float(difference[first - 1]), float(difference[last + 1]))
-        if around >= max(HICCUP_CODES, HICCUP * float(difference[first : last + 1].max())):
-            found += range(first, last + 1)
-    return tuple(found)
+    frames = len(change)
+    for length in range(1, min(longest, frames - 2)):
+        low = np.ones(frames - length - 1, np.bool_)  # by the frame before the first repeated one
+        for series in (difference, change):
+            inside = np.lib.stride_tricks.sliding_window_view(series[1:-1], length).max(axis=1)
+            low &= inside <= HICCUP * np.minimum(series[: -length - 1], series[length + 1 :])
+        low &= np.minimum(change[: -length - 1], change[length + 1 :]) >= HICCUP_CODES
+        for before in np.flatnonzero(low).tolist():
+            found += range(before + 1, before + 1 + length)
+    return tuple(sorted(set(found)))
 
 
 def replays(tiles: Series, rate: float) -> tuple[tuple[int, int, int], ...]:
     """Return stretches that show an earlier one again as (first, last, first frame of the earlier one).
 
-    `tiles`: shape (frames, tiles), from black 0 to white 1. Pictures that never went away are none: in between,
-    some tile must have changed by `REPLAY_AWAY`, and within the stretch too.
+    `tiles`: shape (frames, tiles), from black 0 to white 1. For a while, each frame must be nearer to the one so many
+    frames before than to its neighbours, though the picture went away in between.
     """
     codes = tiles * np.float32(219)
-    mean = codes.mean(axis=1)
-    shortest = max(3, round(REPLAY_SECONDS[0] * rate))
+    shortest = max(5, round(REPLAY_SECONDS[0] * rate))
+    if len(codes) < 2 * shortest:
+        return ()
+    mean, step = codes.mean(axis=1), np.abs(np.diff(codes, axis=0)).mean(axis=1)
+    pace = REPLAY * _running(step, shortest - 1)  # by the first frame of a window
     found: list[tuple[int, int, int]] = []
     taken = np.zeros(len(codes), np.bool_)
-    for gap in range(shortest, min(len(codes), round(REPLAY_SECONDS[1] * rate))):
-        alike = np.abs(mean[gap:] - mean[:-gap]) <= REPLAY_CODES
-        near = np.flatnonzero(alike)
-        if len(near) < shortest:
+    for gap in range(shortest, min(len(codes) - shortest, round(REPLAY_SECONDS[1] * rate)) + 1):
+        limit = pace[: len(codes) - gap - shortest + 1]
+        moving = limit >= REPLAY * REPLAY_STEP
+        if not (moving & (_running(np.abs(mean[gap:] - mean[:-gap]), shortest) <= limit)).any():
             continue
-        alike[near] = (np.abs(codes[near + gap] - codes[near]) <= REPLAY_CODES).all(axis=1)
-        for first, last in runs(alike & ~taken[gap:]):
-            if last - first + 1 < shortest:
-                continue
-            between = np.abs(codes[first : last + gap + 1] - codes[first]).max(axis=1)
-            if between[: last - first + 1].max() > REPLAY_AWAY and between[: gap + 1].max() > REPLAY_AWAY:
-                found.append((first + gap, last + gap, first))
-                taken[first + gap : last + gap + 1] = True
+        distance = np.abs(codes[gap:] - codes[:-gap]).mean(axis=1)
+        near = moving & (_running(distance, shortest) <= limit)
+        again = np.zeros(len(codes), np.bool_)
+        for first, last in runs(near):
+            again[first + gap : last + shortest + gap] = True
+        for first, last in runs(again & ~taken):
+            away = np.abs(codes[first - gap : first + 1] - codes[first - gap]).mean(axis=1).max()
+            if last - first + 1 >= shortest and away >= REPLAY_AWAY * distance[first - gap : last - gap + 1].mean():
+                found.append((first, last, first - gap))
+                taken[first : last + 1] = True
     return tuple(sorted(found))
+
+
+def _running(series: Series, length: int) -> Series:
+    """Return the means of all windows of `length` values, by their first."""
+    return np.convolve(series, np.full(length, 1 / length, series.dtype), "valid")
 
 
 def jumps(change: Series, tiles: Series, excepted: Mask) -> tuple[int, ...]:
@@ -106,14 +123,21 @@ def jumps(change: Series, tiles: Series, excepted: Mask) -> tuple[int, ...]:
     """
     found = []
     for frame in np.flatnonzero(change >= JUMP_CODES).tolist():
-        near = range(max(1, frame - JUMP_FRAMES), min(len(change), frame + JUMP_FRAMES + 1))
-        if len(near) <= JUMP_FRAMES or excepted[near.start - 1 : near.stop].any():
+        near = range(frame - JUMP_FRAMES, frame + JUMP_FRAMES + 1)
+        if near.start < 1 or near.stop > len(change) or excepted[near.start - 1 : near.stop].any():
             continue
         if change[frame] < JUMP * max(change[other] for other in near if other != frame):
             continue
-        if np.corrcoef(tiles[frame - 1], tiles[frame])[0, 1] >= JUMP_LIKENESS:
+        if likeness(tiles[frame - 1], tiles[frame]) >= JUMP_LIKENESS:
             found.append(frame)
     return tuple(found)
+
+
+def likeness(one: Series, other: Series) -> float:
+    """Return the correlation of two pictures' tiles: near 1 where they show the same, whatever their exposure."""
+    one, other = one - one.mean(), other - other.mean()
+    product = float(np.sqrt((one**2).sum() * (other**2).sum()))
+    return float((one * other).sum()) / product if product > 0 else 1.0
 
 
 def exposure(tiles: Series) -> Series:
@@ -125,23 +149,31 @@ def exposure(tiles: Series) -> Series:
     return np.concatenate(([0.0], np.cumsum(steps))).astype(np.float32)
 
 
-def drift_percent(logarithm: Series, rate: float) -> float:
+def drift_percent(logarithm: Series, tiles: Series, rate: float) -> float:
     """Return by how much a quantity, given as its logarithm, drifts from the first to the last second, in per cent.
 
-    0 where it goes to and fro, or the take is shorter than two seconds.
+    0 where it goes to and fro, where the take ends on another view than it began with, or is shorter than two seconds.
     """
     length = max(1, round(DRIFT_SECONDS * rate))
     if len(logarithm) < 2 * length:
         return 0.0
-    smooth = np.convolve(logarithm, np.full(length, 1 / length), "valid")
+    if likeness(tiles[:length].mean(axis=0), tiles[-length:].mean(axis=0)) < DRIFT_LIKENESS:
+        return 0.0
+    smooth = _running(logarithm, length)
     drift = float(smooth[-1] - smooth[0])
     if abs(drift) < DRIFT_STEADY * float(np.ptp(smooth)):
         return 0.0
     return 100 * float(np.expm1(drift))
 
 
-def soft_stretches(sharpness: Series, excepted: Mask, rate: float) -> tuple[Run, ...]:
-    """Return stretches that are much less sharp than the rest of the take."""
+def soft_stretches(sharpness: Series, tiles: Series, excepted: Mask, rate: float) -> tuple[Run, ...]:
+    """Return stretches that are much less sharp than the rest of the take, though they show the same."""
     usual = float(np.median(sharpness[~excepted])) if not excepted.all() else 0.0
     soft = (sharpness < SOFT * usual) & ~excepted
-    return tuple(run for run in runs(soft) if run[1] - run[0] + 1 >= max(3, round(SOFT_SECONDS * rate)))
+    found = []
+    for first, last in runs(soft):
+        outside, inside = (first - SOFT_EDGE, first + 1) if first >= SOFT_EDGE else (last + SOFT_EDGE, last - 1)
+        long_enough = last - first + 1 >= max(3, round(SOFT_SECONDS * rate)) and outside < len(sharpness)
+        if long_enough and likeness(tiles[outside], tiles[inside]) >= SOFT_LIKENESS:
+            found.append((first, last))
+    return tuple(found)

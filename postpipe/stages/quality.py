@@ -212,7 +212,7 @@ class CheckQuality(Task):
         still = faults.still_frames(track.difference, track.moved, track.largest) & ~blank  # blank is said once
         longest = max(2, round(Fraction(self.frozen_seconds) * times.rate))
         frozen = tuple((first - 1, last) for first, last in faults.runs(still) if last - first + 1 >= longest)
-        duplicate = faults.hiccups(still, track.difference, longest)
+        duplicate = faults.hiccups(track.difference, track.change, longest)
         replayed = faults.replays(track.tiles, rate)
         begins = np.zeros(times.frames, np.bool_)
         begins[[shot.first for shot in shots.shots] if shots else []] = True
@@ -221,7 +221,10 @@ class CheckQuality(Task):
             known[first : last + 1] = True
         known[list(duplicate)] = True
         one_shot = shots is None or len(shots.shots) == 1
-        saturation = np.log(np.maximum(track.saturation, LEAST_SATURATION))
+
+        def drift(logarithm: NDArray[np.float32]) -> float:
+            return faults.drift_percent(logarithm, track.tiles, rate) if one_shot else 0.0
+
         return QualityChecks(
             frames=times.frames,
             black=tuple(np.flatnonzero(black).tolist()),
@@ -230,11 +233,11 @@ class CheckQuality(Task):
             duplicate=duplicate,
             replayed=replayed,
             jumps=faults.jumps(track.change, track.tiles, begins | known),
-            soft=faults.soft_stretches(track.sharpness, blank, rate),
+            soft=faults.soft_stretches(track.sharpness, track.tiles, blank, rate),
             damaged=times.damaged,
             missing_seconds=_missing_seconds(clip, times),
-            exposure_drift_percent=faults.drift_percent(faults.exposure(track.tiles), rate) if one_shot else 0.0,
-            saturation_drift_percent=faults.drift_percent(saturation, rate) if one_shot else 0.0,
+            exposure_drift_percent=drift(faults.exposure(track.tiles)),
+            saturation_drift_percent=drift(np.log(np.maximum(track.saturation, LEAST_SATURATION))),
             bars=track.bars,
             sharpness=float(np.median(track.sharpness)),
         )

@@ -19,6 +19,7 @@ DEEP_DBFS = -70.0  # where sound is missing, most of it is below this: rooms are
 DROP_SECONDS = 0.06  # shorter silence is a stop in speech
 STOP_SECONDS = 0.5  # sound that ends this long before the picture was cut off
 LOUD = -50.0, 15.0  # before a drop, sound is above the former (dBFS) and at most the latter (dB) below its usual level,
+STEADY = 10  # blocks: sound that was as loud as usual for so long does not end by itself
 BACK = -55.0, 25.0  # after it, likewise: speech fades out before a pause
 
 
@@ -101,14 +102,14 @@ def missing_sound(levels: NDArray[np.float64]) -> tuple[tuple[tuple[float, float
     dropouts: list[tuple[float, float]] = []
     stops = None
     for first, last in runs(levels < SILENT_DBFS):
-        before, after = levels[max(0, first - 2) : first], levels[last + 1 : last + 4]
-        sudden = before.max(initial=-np.inf) >= max(LOUD[0], usual - LOUD[1])
-        if not sudden or np.median(levels[first : last + 1]) > DEEP_DBFS:
+        if first == 0 or np.median(levels[first : last + 1]) > DEEP_DBFS:
             continue
+        sudden = levels[max(0, first - 2) : first].max() >= max(LOUD[0], usual - LOUD[1])
         seconds = (last + 1 - first) / 100
         if last + 1 == len(levels):
-            stops = first / 100 if seconds >= STOP_SECONDS else None
-        elif seconds >= DROP_SECONDS and after.max() >= max(BACK[0], usual - BACK[1]):
+            steady = np.median(levels[max(0, first - STEADY) : first]) >= usual - LOUD[1]
+            stops = first / 100 if seconds >= STOP_SECONDS and (sudden or steady) else None
+        elif sudden and seconds >= DROP_SECONDS and levels[last + 1 : last + 4].max() >= max(BACK[0], usual - BACK[1]):
             dropouts.append((first / 100, (last + 1) / 100))
     return tuple(dropouts), stops
 
