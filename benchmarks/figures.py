@@ -93,9 +93,9 @@ def quality(result: dict[str, Any]) -> Iterator[str]:
         for kind, found in result["found"][half].items():
             ours, theirs = found["ours"], found["takecheck"]
             yield f"| {half} clips, planted: {kind} | {ours[0]} of {ours[1]} | takecheck {theirs[0]} |"
-        alarms = result["alarms_on_untouched_clips"][half]
+        alarms = result["false_alarms_on_untouched_clips"][half]
         yield (
-            f"| {half} clips, untouched: frozen, repeated, blank, flickering pictures or missing sound are said of "
+            f"| {half} clips, untouched: frozen, repeated, blank, flickering pictures or missing sound falsely said of "
             f"| {alarms['ours']} of {alarms['clips']} | takecheck {alarms['takecheck']} |"
         )
     yield f"| planted faults that takecheck alone finds | {len(result['found_by_takecheck_alone'])} | 0 |"

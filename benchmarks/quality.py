@@ -67,6 +67,15 @@ THEIR_CHECK = {
     "flicker": "flicker", "strobe": "flicker", "dropout": "audio", "lost sound": "audio",
 }  # fmt: skip
 ALARMS = ("frozen", "duplicate", "blank", "flicker", "audio")
+GENUINE = {
+    "bigbuckbunny.mp4": {"duplicate": "every 25th frame is shown twice: 24 frames a second stored at 25"},
+    "sora_standard.mp4": {
+        "duplicate": "every fifth or sixth frame is shown twice: 24 and 25 frames a second stored at 30",
+        "audio": "digital silence from 7.12 to 7.20 s, in the middle of a word",
+    },
+    "lp_d20.mp4": {"duplicate": "every fourth or fifth frame is shown twice: 20 frames a second stored at 25"},
+}
+"""What is wrong with untouched clips, as found by looking: to say so is no false alarm, for either tool."""
 
 
 def alarms(facts: Facts) -> list[str]:
@@ -151,10 +160,14 @@ def main() -> None:
     false: dict[str, dict[str, int]] = defaultdict(dict)
     for half in ("tuning", "held out"):
         for tool in tools:
-            false[half][tool] = sum(bool(set(row[tool]) & set(ALARMS)) for row in untouched if row["half"] == half)
+            false[half][tool] = sum(
+                bool(set(row[tool]) & set(ALARMS) - set(GENUINE.get(row["clip"], {})))
+                for row in untouched
+                if row["half"] == half
+            )
         false[half]["clips"] = sum(row["half"] == half for row in untouched)
     missed = [row for row in planted if row.get("takecheck") and not row["ours"]]
-    figures = {"found": found, "alarms_on_untouched_clips": false, "found_by_takecheck_alone": missed,
+    figures = {"found": found, "false_alarms_on_untouched_clips": false, "genuine": GENUINE, "found_by_takecheck_alone": missed,
                "untouched": untouched, "planted": planted}  # fmt: skip
     if options.half:
         print(json.dumps({**figures, "planted": [row for row in planted if not row["ours"]]}, indent=1))
