@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-SECONDS = 6  # of each clip, at most
-SOUND_RATE = 48000
+from benchmarks.material import SOUND_RATE, Material, write
+
 Random = np.random.Generator
-Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-
-
-@dataclass
-class Material:
-    """A clip in memory: 8-bit 4:2:0 planes of its frames at an even rate, and its sound, `(channels, samples)`."""
-
-    frames: list[Planes]
-    rate: Fraction
-    sound: NDArray[np.float32] | None
-    full_range: bool
-
-    @property
-    def black(self) -> Planes:
-        """A black frame."""
-        luma, blue, red = self.frames[0]
-        return np.full_like(luma, 0 if self.full_range else 16), np.full_like(blue, 128), np.full_like(red, 128)
-
-    def length(self, seconds: float) -> int:
-        """Return seconds in frames, at least one."""
-        return max(1, round(seconds * float(self.rate)))
 
 
 @dataclass(frozen=True)
@@ -53,81 +31,9 @@ Plant = Callable[[Material, Random], Planted | None]
 """Changes a clip and says what was done, or says `None` where the clip does not lend itself to it."""
 
 
-def read(path: Path) -> Material:
-    """Return the first seconds of a clip."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        rate = Fraction(stream.average_rate or 25).limit_denominator(1001)
-        frames = []
-        for frame in container.decode(stream):
-            planes = frame.reformat(format="yuv420p") if frame.format.name != "yuv420p" else frame
-            frames.append(_planes(planes))
-            if len(frames) >= SECONDS * rate:
-                break
-        full_range = frame.color_range == 2
-    return Material(frames, rate, _sound(path, len(frames) / rate), full_range)
-
-
-def _planes(frame: av.VideoFrame) -> Planes:
-    luma, blue, red = (
-        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width].copy()
-        for plane in frame.planes
-    )
-    return luma, blue, red
-
-
-def _sound(path: Path, seconds: Fraction) -> NDArray[np.float32] | None:
-    with av.open(str(path)) as container:
-        if not container.streams.audio:
-            return None
-        resampler = av.AudioResampler("fltp", "stereo", SOUND_RATE)
-        pieces: list[NDArray[Any]] = []
-        try:
-            for frame in container.decode(audio=0):
-                pieces += [piece.to_ndarray() for piece in resampler.resample(frame)]
-        except av.FFmpegError:
-            pass  # what comes before the damage will do
-        if not pieces:
-            return None
-        return np.concatenate(pieces, axis=1)[:, : int(seconds * SOUND_RATE)].astype(np.float32)
-
-
-def write(material: Material, path: Path, crf: int = 20) -> Path:
-    """Encode a clip as generators deliver: H.264 and AAC."""
-    height, width = (length // 2 * 2 for length in material.frames[0][0].shape)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=material.rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "veryfast"}
-        stream.codec_context.color_range = 2 if material.full_range else 1
-        stream.codec_context.thread_count = 1
-        sound = container.add_stream("aac", rate=SOUND_RATE, layout="stereo") if material.sound is not None else None
-        for index, planes in enumerate(material.frames):
-            frame = av.VideoFrame(width, height, "yuv420p")
-            for plane, values in zip(frame.planes, planes, strict=True):
-                rows = np.zeros((plane.height, plane.line_size), np.uint8)
-                rows[:, : plane.width] = values[: plane.height, : plane.width]
-                plane.update(rows.tobytes())
-            frame.pts, frame.time_base = index, 1 / material.rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-        if sound is not None and material.sound is not None:
-            for start in range(0, material.sound.shape[1], 1024):
-                block = av.AudioFrame.from_ndarray(
-                    np.ascontiguousarray(material.sound[:, start : start + 1024]), "fltp", "stereo"
-                )
-                block.sample_rate, block.pts, block.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
-                container.mux(sound.encode(block))
-            container.mux(sound.encode(None))
-    return path
-
-
 def seeded(clip: str, kind: str) -> Random:
     """Return random numbers that only the names of clip and fault decide."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{clip} {kind}".encode()).digest()[:8], "big"))
-
-
-# Faults
 
 
 def freeze(material: Material, random: Random) -> Planted | None:
@@ -138,6 +44,21 @@ def freeze(material: Material, random: Random) -> Planted | None:
         return None
     material.frames[first : first + length + 1] = [material.frames[first]] * (length + 1)
     return Planted("freeze", first, first + length, length / float(material.rate))
+
+
+def late_start(material: Material, random: Random) -> Planted | None:
+    """Hold the first frame for 0.3 to 0.8 seconds before anything moves."""
+    length = material.length(random.uniform(0.3, 0.8))
+    if len(material.frames) < length + 8:
+        return None
+    material.frames[:0] = [material.frames[0]] * length
+    return Planted("late start", 0, length, length / float(material.rate))
+
+
+def static(material: Material, random: Random) -> Planted | None:
+    """Show one frame all the time."""
+    material.frames[:] = [material.frames[int(random.integers(len(material.frames)))]] * len(material.frames)
+    return Planted("static", 0, len(material.frames) - 1, len(material.frames) / float(material.rate))
 
 
 def duplicate(material: Material, random: Random) -> Planted | None:
@@ -159,6 +80,75 @@ def replay(material: Material, random: Random) -> Planted | None:
     again = first + length + gap
     material.frames[again : again + length] = material.frames[first : first + length]
     return Planted("replay", again, again + length - 1, length / float(material.rate))
+
+
+def loop(material: Material, random: Random) -> Planted | None:
+    """Begin twice: show the first 0.4 to 0.8 seconds once more, at once."""
+    length = max(5, material.length(random.uniform(0.4, 0.8)))
+    if len(material.frames) < 2 * length or not _moves(material, 0, length - 1):
+        return None
+    material.frames[length:length] = material.frames[:length]
+    return Planted("loop", length, 2 * length - 1, length / float(material.rate))
+
+
+def jump(material: Material, random: Random) -> Planted | None:
+    """Leave out 0.3 to 0.8 seconds."""
+    length = material.length(random.uniform(0.3, 0.8))
+    first = _place(material, random, length)
+    if first is None or not _moves(material, first - 1, length):
+        return None
+    del material.frames[first : first + length]
+    return Planted("jump", first, first, length / float(material.rate))
+
+
+def soft(material: Material, random: Random) -> Planted | None:
+    """Blur 0.4 to 1.2 seconds with a radius of 2 to 4 pixels of a picture that is 720 lines high."""
+    length, pixels = material.length(random.uniform(0.4, 1.2)), random.uniform(2, 4)
+    first = _place(material, random, length)
+    if first is None:
+        return None
+    sigma = pixels * min(material.frames[0][0].shape) / 720
+    for index in range(first, first + length):
+        luma, blue, red = material.frames[index]
+        material.frames[index] = gaussian_filter(luma, sigma), blue, red
+    return Planted("soft", first, first + length - 1, pixels)
+
+
+def bars(material: Material, random: Random) -> Planted | None:
+    """Cover 4 to 12 per cent of the picture with black at both sides, or at the top and at the bottom."""
+    share, across = random.uniform(0.04, 0.12), bool(random.integers(2))
+    black = material.black
+    for index, planes in enumerate(material.frames):
+        covered = []
+        for plane, dark in zip(planes, black, strict=True):
+            copy = plane.copy()
+            lines, blank = (copy.T, dark.T) if across else (copy, dark)
+            width = round(share * len(lines))
+            lines[:width], lines[-width:] = blank[:width], blank[-width:]
+            covered.append(copy)
+        material.frames[index] = covered[0], covered[1], covered[2]
+    return Planted("bars", 0, len(material.frames) - 1, share)
+
+
+def exposure_drift(material: Material, random: Random) -> Planted | None:
+    """Change the brightness little by little, by 30 to 45 % in all."""
+    strength = float(random.choice([-1.0, 1.0]) * random.uniform(0.3, 0.45))
+    if _has_cuts(material):
+        return None
+    _scale_luma(material, np.linspace(1, 1 + strength, len(material.frames)))
+    return Planted("exposure drift", 0, len(material.frames) - 1, strength)
+
+
+def saturation_drift(material: Material, random: Random) -> Planted | None:
+    """Change the saturation little by little, by 35 to 60 % in all."""
+    strength = float(random.choice([-1.0, 1.0]) * random.uniform(0.35, 0.6))
+    if _has_cuts(material) or np.abs(material.frames[0][1].astype(np.float32) - 128).mean() < 2:
+        return None
+    for index, gain in enumerate(np.linspace(1, 1 + strength, len(material.frames)).tolist()):
+        luma, blue, red = material.frames[index]
+        levels = np.clip(np.rint(128 + (np.arange(256) - 128) * gain), 0, 255).astype(np.uint8)
+        material.frames[index] = luma, levels[blue], levels[red]
+    return Planted("saturation drift", 0, len(material.frames) - 1, strength)
 
 
 def black(material: Material, random: Random) -> Planted | None:
@@ -194,15 +184,18 @@ def strobe(material: Material, random: Random) -> Planted | None:
 
 
 def _flicker(material: Material, random: Random, strength: float, kind: str) -> Planted:
-    zero = 0 if material.full_range else 16
-    top = 255 if material.full_range else 235
     gains = 1 + strength * random.choice([-1.0, 1.0], len(material.frames)) * random.uniform(
         0.5, 1, len(material.frames)
     )
+    _scale_luma(material, gains)
+    return Planted(kind, 0, len(gains) - 1, strength)
+
+
+def _scale_luma(material: Material, gains: NDArray[np.float64]) -> None:
+    zero, top = (0, 255) if material.full_range else (16, 235)
     for index, (luma, blue, red) in enumerate(material.frames):
         levels = np.clip(np.rint(zero + (np.arange(256) - zero) * gains[index]), 0, top).astype(np.uint8)
         material.frames[index] = levels[luma], blue, red
-    return Planted(kind, 0, len(gains) - 1, strength)
 
 
 def dropout(material: Material, random: Random) -> Planted | None:
@@ -218,6 +211,14 @@ def lost_sound(material: Material, random: Random) -> Planted | None:
     first = int(0.3 * sound.shape[1])
     sound[:, first:] = 0
     return Planted("lost sound", *_frames(material, first, sound.shape[1]), 0.7)
+
+
+def silence(material: Material, random: Random) -> Planted | None:
+    """Silence all of it."""
+    if material.sound is None or _decibels(material.sound) < -45:
+        return None
+    material.sound[:] = 0
+    return Planted("silence", *_frames(material, 0, material.sound.shape[1]), 1.0)
 
 
 def _silence(material: Material, random: Random, seconds: float, kind: str) -> Planted | None:
@@ -255,16 +256,31 @@ def _moves(material: Material, first: int, distance: int) -> bool:
     return bool(np.abs(blocks).mean() > 0.5)  # code values
 
 
+def _has_cuts(material: Material) -> bool:
+    """Whether a shot ends: pixels change by more than 25 code values in the mean."""
+    lumas = [luma[::8, ::8].astype(np.float32) for luma, _, _ in material.frames]
+    return any(np.abs(one - other).mean() > 25 for one, other in pairwise(lumas))
+
+
 FAULTS: dict[str, Plant] = {
     "freeze": freeze,
+    "late start": late_start,
+    "static": static,
     "duplicate": duplicate,
     "replay": replay,
+    "loop": loop,
     "black": black,
     "white": white,
     "flicker": flicker,
     "strobe": strobe,
     "dropout": dropout,
     "lost sound": lost_sound,
+    "silence": silence,
+    "jump": jump,
+    "soft": soft,
+    "bars": bars,
+    "exposure drift": exposure_drift,
+    "saturation drift": saturation_drift,
 }
 
 
@@ -276,16 +292,3 @@ def plant(material: Material, name: str, kind: str, target: Path) -> Planted | N
     if planted is not None:
         write(copy, target, crf=int(random.choice([14, 20, 26])))
     return planted
-
-
-def clips(media: Path) -> Iterator[Path]:
-    """Yield the clips of a folder that show real or generated moving pictures, in order."""
-    for folder in ("clean", "takes", "talking"):
-        yield from sorted(
-            path for path in (media / folder).iterdir() if path.suffix.lower() in (".mp4", ".avi", ".mpg", ".mov")
-        )
-
-
-def held_out(clips: Iterable[Path]) -> set[Path]:
-    """Return every other clip: no threshold was set by looking at these."""
-    return set(list(clips)[1::2])

@@ -223,8 +223,15 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise DocumentError(_TOO_DEEP) from None
-    except ValueError as error:  # a wrong text, or a number that Python refuses
+    except tomllib.TOMLDecodeError as error:
         raise DocumentError(f"not valid TOML: {error}") from None
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        digits = _ENDLESS.search(text)
+        place = f"line {text.count(chr(10), 0, digits.start()) + 1}: " if digits else ""
+        raise DocumentError(f"{place}expected a whole number of at most 64 bits, found thousands of digits") from None
+
+
+_ENDLESS = re.compile(r"[0-9](?:_?[0-9]){4300,}")
 
 
 def toml_line(text: str, route: Sequence[str]) -> int | None:

@@ -18,7 +18,7 @@ import msgspec
 
 from postpipe.documents import DocumentError, parse_toml, read_text, toml_line
 from postpipe.engine.stage import Stage
-from postpipe.engine.values import brief, entry_type, faults, read_value, words
+from postpipe.engine.values import brief, entry_type, faults, printable, read_value, words
 from postpipe.errors import SettingsError
 from postpipe.timing import format_rate
 
@@ -150,10 +150,16 @@ def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Sta
         except ValueError as error:  # a __post_init__ that checks several fields; its text begins with the key
             key = str(error).partition(" ")[0]
             origin = origins.get((section, key))
-            problems.append(f"{origin.place(section, key)}: [{section}] {error}" if origin else f"[{section}] {error}")
+            fault = f"[{section}] {_cut(str(error))}"
+            problems.append(f"{origin.place(section, key)}: {fault}" if origin else fault)
     if problems:
         raise SettingsError(problems)
     return stages
+
+
+def _cut(text: str) -> str:
+    """Return a sentence without its middle where a value of the user's makes it very long."""
+    return text if len(text) <= 300 else f"{text[:100]}…{text[-150:]}"
 
 
 def _settings(
@@ -164,7 +170,7 @@ def _settings(
     for section, table in layer.values.items():
         if section not in sections:
             near = _nearest(section, sections)
-            problems.append(f"{layer.place(section)}: there is no section [{section}]{near}")
+            problems.append(f"{layer.place(section)}: there is no section [{printable(section)}]{near}")
         elif not isinstance(table, Mapping):
             problems.append(f"{layer.place(section)}: expected [{section}] and keys below it, found {brief(table)}")
         else:
@@ -179,7 +185,7 @@ def _settings(
                 except (msgspec.ValidationError, ValueError) as error:
                     route = () if parameter.is_table else (key,)
                     for at, item, expected in faults(parameter.type, value, route, error, text=layer.text):
-                        name = f"[{section}] {'.'.join(at)} = {brief(item)}"
+                        name = f"[{section}] {printable('.'.join(at))} = {brief(item)}"
                         problems.append(f"{layer.place(section, *at)}: {name}: {expected}")
 
 

@@ -142,5 +142,13 @@ _NAMES = {
 
 def brief(value: object) -> str:
     """Return a value of the user's for a message, cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        text = "a whole number of thousands of digits"
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def printable(name: str) -> str:
+    """Return a name of the user's for a message: as it stands, or with escapes where it would not show."""
+    return name if name.isprintable() else repr(name)[1:-1]

@@ -202,7 +202,7 @@ class CheckQuality(Task):
 
     frozen_seconds: Annotated[
         float, Meta(gt=0, description="a picture that stands still for at least this long is frozen")
-    ] = 0.25
+    ] = 0.2
 
     def run(self, clip: Clip, track: PictureTrack, times: FrameTimes, shots: Shots | None) -> QualityChecks:
         """Return the faults."""
@@ -212,7 +212,7 @@ class CheckQuality(Task):
         still = faults.still_frames(track.difference, track.moved, track.largest) & ~blank  # blank is said once
         longest = max(2, round(Fraction(self.frozen_seconds) * times.rate))
         frozen = tuple((first - 1, last) for first, last in faults.runs(still) if last - first + 1 >= longest)
-        duplicate = faults.hiccups(track.difference, track.change, longest)
+        duplicate = tuple(f for f in faults.hiccups(track.difference, track.change, longest) if not blank[f])
         replayed = faults.replays(track.tiles, rate)
         begins = np.zeros(times.frames, np.bool_)
         begins[[shot.first for shot in shots.shots] if shots else []] = True

@@ -96,7 +96,7 @@ def test_a_file_that_was_cut_off_says_so(tmp_path: Path) -> None:
 
 def test_how_long_is_frozen_is_a_setting() -> None:
     still = track(np.ones(FRAMES))
-    for series in (still.difference, still.moved, still.largest):
+    for series in (still.difference, still.change, still.moved, still.largest):
         series[10:15] = 0
     clip = _clip_of(FRAMES)
     times = FrameTimes(Fraction(1, 24), np.arange(FRAMES), 1, Fraction(24), False, ())
@@ -136,12 +136,22 @@ def test_a_dark_corner_is_no_bar() -> None:
 def test_a_refined_still_picture_is_still() -> None:
     """Encoders improve a still picture now and then."""
     moving = track(np.ones(FRAMES))
-    difference, moved, largest = (series.copy() for series in (moving.difference, moving.moved, moving.largest))
-    difference[10:30], moved[10:30], largest[10:30] = 0.02, 0, 1
-    difference[20], moved[20], largest[20] = 0.2, 0.01, 3
+    difference, change, moved, largest = moving.difference, moving.change, moving.moved, moving.largest
+    difference[10:30], change[10:30], moved[10:30], largest[10:30] = 0.02, 0.02, 0, 1
+    difference[20], change[20], moved[20], largest[20] = 0.2, 0.2, 0.01, 3
     still = faults.still_frames(difference, moved, largest)
     assert list(faults.runs(still)) == [(10, 29)]
-    assert faults.hiccups(still, difference, longest=6) == ()
+    assert faults.hiccups(difference, change, longest=6) == ()
+
+
+def test_frames_shown_twice_amid_motion() -> None:
+    moving = track(np.ones(FRAMES))
+    for frame in (10, 20, 21, *range(30, 36)):
+        moving.difference[frame] = moving.change[frame] = 0.1
+    assert faults.hiccups(moving.difference, moving.change, longest=6) == (10, 20, 21)
+    slow = track(np.ones(FRAMES), difference=0.2)
+    slow.difference[10] = slow.change[10] = 0.0
+    assert faults.hiccups(slow.difference, slow.change, longest=6) == ()  # too slow to tell
 
 
 def test_a_stretch_shown_again_is_found_once() -> None:
@@ -174,20 +184,25 @@ def test_a_jump_is_neither_a_cut_nor_a_flash() -> None:
     assert faults.jumps(change, alike, excepted) == ()
 
 
-def test_drifts_are_told_from_waves() -> None:
+def test_drifts_are_told_from_waves_and_from_other_views() -> None:
     time = np.arange(96) / 95
-    darker = faults.exposure(track(1 - 0.4 * time).tiles)
+    tiles = track(1 - 0.4 * time).tiles
+    darker = faults.exposure(tiles)
     first, last = (1 - 0.4 * time)[:24].mean(), (1 - 0.4 * time)[-24:].mean()
-    assert faults.drift_percent(darker, 24.0) == pytest.approx(100 * (last / first - 1), abs=1)
-    assert faults.drift_percent(np.sin(2 * np.pi * time).astype(np.float32), 24.0) == 0
-    assert faults.drift_percent(darker[:40], 24.0) == 0
+    assert faults.drift_percent(darker, tiles, 24.0) == pytest.approx(100 * (last / first - 1), abs=1)
+    assert faults.drift_percent(np.sin(2 * np.pi * time).astype(np.float32), tiles, 24.0) == 0
+    assert faults.drift_percent(darker[:40], tiles[:40], 24.0) == 0
+    elsewhere = np.concatenate([tiles[:48], tiles[48:, ::-1]])
+    assert faults.drift_percent(darker, elsewhere, 24.0) == 0
 
 
 def test_soft_stretches() -> None:
     sharpness = np.ones(48, np.float32)
     sharpness[10:20], sharpness[30:32] = 0.2, 0.2
-    none = np.zeros(48, np.bool_)
-    assert faults.soft_stretches(sharpness, none, 24.0) == ((10, 19),)
+    none, tiles = np.zeros(48, np.bool_), track(np.ones(48)).tiles
+    assert faults.soft_stretches(sharpness, tiles, none, 24.0) == ((10, 19),)
+    tiles[10:20] = tiles[10:20, ::-1]  # another view may be softer
+    assert faults.soft_stretches(sharpness, tiles, none, 24.0) == ()
 
 
 # Sound
