@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+FLICKER_PERCENT = 0.4  # below it nobody sees flicker, and clean clips stay below it
 DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last second: seen side by side
 
 
@@ -143,9 +144,10 @@ def findings(take: dict[str, Any]) -> list[str]:
     bars = {side: width for side, width in quality.get("black_bars", {}).items() if width}
     if bars:
         found.append("black bars " + ", ".join(f"{side} {width}" for side, width in bars.items()))
-    flicker = facts.get("flicker", {}).get("global_percent") or 0.0
-    if flicker >= 0.2:  # what a clean clip shows at most
-        found.append(f"flicker {flicker:.1f} %")
+    for kind, word in (("global", "flicker"), ("temperature", "flicker of colour")):
+        flicker = facts.get("flicker", {}).get(f"{kind}_percent") or 0.0
+        if flicker >= FLICKER_PERCENT:
+            found.append(f"{word} {flicker:.1f} %")
     if facts.get("screening", {}).get("result") == "fail":
         found.append("flashes: may harm photosensitive viewers")
     found += [f"sound missing {start:.2f}–{end:.2f} s" for start, end in sound.get("dropouts", [])]

@@ -13,6 +13,8 @@ BAR_MEAN = 3.0  # 8-bit code values above black: the mean of a line of a bar is 
 BAR_LARGEST = 24.0  # and so is all of it, with the ringing of its edge
 LIT = 16.0  # beyond the bar, picture is brighter than this
 LIT_SHARE = 0.65  # over this share of the line, in some frame: a dark corner is no bar
+TWIN_SHARE = 0.3  # this share will do where the bar at the other side has the same width
+TWIN = 2  # pixels, within
 LEAST = 8, 0.01  # a bar is at least so many pixels wide (a block of the small picture), and this share of the picture
 INSET = 3  # lines from the bar to where the picture is surely itself
 
@@ -63,7 +65,9 @@ class BarFinder:
         """Return the width in pixels of the bars at the left, top, right and bottom; 0 where there is none."""
         found = [0, 0, 0, 0]
         for side, length in enumerate((width, height, width, height)):
-            bar = self.width[side] or 0
-            if bar >= max(LEAST[0], LEAST[1] * length) and bar < length and self.lit[side] >= LIT_SHARE:
+            bar, other = self.width[side] or 0, self.width[side ^ 2] or 0
+            twin = abs(bar - other) <= TWIN and self.lit[side ^ 2] >= LIT_SHARE
+            lit = self.lit[side] >= (TWIN_SHARE if twin else LIT_SHARE)
+            if bar >= max(LEAST[0], LEAST[1] * length) and bar < length and lit:
                 found[side] = bar
         return found[0], found[1], found[2], found[3]

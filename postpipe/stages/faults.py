@@ -16,20 +16,22 @@ Series = NDArray[np.float32]
 Run = tuple[int, int]
 """First and last frame."""
 
+WHITE_CODE = 219  # of tiles, whose white is 1
+
 STILL_LARGEST = 2.0  # no cell of 8 × 8 pixels of a repeated picture changes by more than coding makes it,
 STILL_MOVED = 0.001  # hardly any by more than one code,
 STILL_SHARE = 0.12  # and pixels by less than this share of what they do in the clip at large,
 STILL_CODES = (0.03, 0.25)  # within these bounds
 HICCUP = 0.2  # a frame shown twice changes less than this share of what the frames around it do,
 HICCUP_CODES = 0.25  # in cells, whose changes are at least this
-REPLAY = 0.6  # a picture that is shown again is nearer than this share of a step from one frame to the next,
+REPLAY = 0.7, 1.0  # pictures that are shown again are nearer than a step from one frame to the next: surely, at least
 REPLAY_STEP = 0.04  # where steps, means over the tiles, are at least this,
-REPLAY_AWAY = 8.0  # and in between it was this many times as far away
+REPLAY_AWAY = 3.0  # and in between the picture was this many times as far away
 REPLAY_SECONDS = (0.25, 30.0)  # how long a replay is at least, and how far back one is looked for
-JUMP = 3.0  # a jump changes the picture this many times as much as any frame near it,
-JUMP_CODES = 3.0  # by this,
+JUMP = 1.8, 2.6  # a jump changes cells and tiles this many times as much as any frame near it,
+JUMP_CODES = 1.0  # tiles by this,
 JUMP_FRAMES = 4  # so many on either side are near,
-JUMP_LIKENESS = 0.6  # and what is seen stays the same, unlike at a cut: correlation of the tiles
+JUMP_LIKENESS = 0.5  # and what is seen stays the same, unlike at a cut: correlation of the tiles
 DRIFT_SECONDS = 1.0  # a drift lies between the means of the first and the last second,
 DRIFT_STEADY = 0.7  # is most of what the take goes through,
 DRIFT_LIKENESS = 0.8  # and the view stays
@@ -84,27 +86,30 @@ def replays(tiles: Series, rate: float) -> tuple[tuple[int, int, int], ...]:
     `tiles`: shape (frames, tiles), from black 0 to white 1. For a while, each frame must be nearer to the one so many
     frames before than to its neighbours, though the picture went away in between.
     """
-    codes = tiles * np.float32(219)
+    codes = tiles * np.float32(WHITE_CODE)
     shortest = max(5, round(REPLAY_SECONDS[0] * rate))
     if len(codes) < 2 * shortest:
         return ()
     mean, step = codes.mean(axis=1), np.abs(np.diff(codes, axis=0)).mean(axis=1)
-    pace = REPLAY * _running(step, shortest - 1)  # by the first frame of a window
+    pace = _running(step, shortest - 1)  # by the first frame of a window
+    surely, likely = REPLAY
     found: list[tuple[int, int, int]] = []
     taken = np.zeros(len(codes), np.bool_)
     for gap in range(shortest, min(len(codes) - shortest, round(REPLAY_SECONDS[1] * rate)) + 1):
         limit = pace[: len(codes) - gap - shortest + 1]
-        moving = limit >= REPLAY * REPLAY_STEP
-        if not (moving & (_running(np.abs(mean[gap:] - mean[:-gap]), shortest) <= limit)).any():
+        moving = limit >= REPLAY_STEP
+        if not (moving & (_running(np.abs(mean[gap:] - mean[:-gap]), shortest) <= surely * limit)).any():
             continue
         distance = np.abs(codes[gap:] - codes[:-gap]).mean(axis=1)
-        near = moving & (_running(distance, shortest) <= limit)
-        again = np.zeros(len(codes), np.bool_)
-        for first, last in runs(near):
-            again[first + gap : last + shortest + gap] = True
-        for first, last in runs(again & ~taken):
+        near = _running(distance, shortest)
+        for start, end in runs(moving & (near <= likely * limit)):
+            if (near[start : end + 1] > surely * limit[start : end + 1]).all():
+                continue
+            alike = start + np.flatnonzero(distance[start : end + shortest] <= likely * limit[start : end + 1].max())
+            first, last = int(alike[0]) + gap, int(alike[-1]) + gap
             away = np.abs(codes[first - gap : first + 1] - codes[first - gap]).mean(axis=1).max()
-            if last - first + 1 >= shortest and away >= REPLAY_AWAY * distance[first - gap : last - gap + 1].mean():
+            far = away >= REPLAY_AWAY * distance[first - gap : last - gap + 1].mean()
+            if far and last - first + 1 >= shortest and not taken[first : last + 1].any():
                 found.append((first, last, first - gap))
                 taken[first : last + 1] = True
     return tuple(sorted(found))
@@ -122,11 +127,15 @@ def jumps(change: Series, tiles: Series, excepted: Mask) -> tuple[int, ...]:
     faulty in another way; none is told twice.
     """
     found = []
-    for frame in np.flatnonzero(change >= JUMP_CODES).tolist():
+    coarse = np.concatenate(([0.0], np.abs(np.diff(tiles * np.float32(WHITE_CODE), axis=0)).mean(axis=1)))
+    for frame in np.flatnonzero(coarse >= JUMP_CODES).tolist():
         near = range(frame - JUMP_FRAMES, frame + JUMP_FRAMES + 1)
         if near.start < 1 or near.stop > len(change) or excepted[near.start - 1 : near.stop].any():
             continue
-        if change[frame] < JUMP * max(change[other] for other in near if other != frame):
+        others = [other for other in near if other != frame]
+        if any(
+            series[frame] < least * series[others].max() for series, least in zip((change, coarse), JUMP, strict=True)
+        ):
             continue
         if likeness(tiles[frame - 1], tiles[frame]) >= JUMP_LIKENESS:
             found.append(frame)
@@ -145,8 +154,10 @@ def exposure(tiles: Series) -> Series:
 
     What moves through some tiles does not count.
     """
-    steps = np.median(np.diff(np.log(np.maximum(tiles, DARK)), axis=0), axis=1)
-    return np.concatenate(([0.0], np.cumsum(steps))).astype(np.float32)
+    logarithms = np.where(tiles > DARK, np.log(np.maximum(tiles, DARK)), np.nan)
+    steps = np.diff(logarithms, axis=0)
+    steps[np.isnan(steps).all(axis=1)] = 0.0
+    return np.concatenate(([0.0], np.cumsum(np.nanmedian(steps, axis=1)))).astype(np.float32)
 
 
 def drift_percent(logarithm: Series, tiles: Series, rate: float) -> float:

@@ -214,12 +214,11 @@ class CheckQuality(Task):
         frozen = tuple((first - 1, last) for first, last in faults.runs(still) if last - first + 1 >= longest)
         duplicate = tuple(f for f in faults.hiccups(track.difference, track.change, longest) if not blank[f])
         replayed = faults.replays(track.tiles, rate)
-        begins = np.zeros(times.frames, np.bool_)
-        begins[[shot.first for shot in shots.shots] if shots else []] = True
         known = blank.copy()
-        for first, last in (*frozen, *((first, last + 1) for first, last, _ in replayed)):
+        known[[shot.first for shot in shots.shots[1:]] if shots else []] = True
+        soft = faults.soft_stretches(track.sharpness, track.tiles, blank, rate)
+        for first, last in (*frozen, *((first, last + 1) for first, last, *_ in (*replayed, *soft))):
             known[first : last + 1] = True
-        known[list(duplicate)] = True
         one_shot = shots is None or len(shots.shots) == 1
 
         def drift(logarithm: NDArray[np.float32]) -> float:
@@ -232,8 +231,8 @@ class CheckQuality(Task):
             frozen=frozen,
             duplicate=duplicate,
             replayed=replayed,
-            jumps=faults.jumps(track.change, track.tiles, begins | known),
-            soft=faults.soft_stretches(track.sharpness, track.tiles, blank, rate),
+            jumps=faults.jumps(track.change, track.tiles, known),
+            soft=soft,
             damaged=times.damaged,
             missing_seconds=_missing_seconds(clip, times),
             exposure_drift_percent=drift(faults.exposure(track.tiles)),

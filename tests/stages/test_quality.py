@@ -133,6 +133,19 @@ def test_a_dark_corner_is_no_bar() -> None:
     assert finder.bars(160, 96) == (0, 0, 0, 0)
 
 
+def test_bars_of_one_width_are_bars_where_one_of_them_borders_on_the_dark() -> None:
+    finder = BarFinder(16.0, 1.0)
+    picture_ = np.full((96, 160), 120, np.uint8)
+    picture_[:16] = picture_[-16:] = 16
+    picture_[60:, 80:] = 20  # a shadow, darker than what is lit, over half of the picture's foot
+    finder.look(picture_, picture_[::8, ::8])
+    assert finder.bars(160, 96) == (0, 16, 0, 16)
+    picture_[:16] = 120
+    finder = BarFinder(16.0, 1.0)
+    finder.look(picture_, picture_[::8, ::8])
+    assert finder.bars(160, 96) == (0, 0, 0, 0)
+
+
 def test_a_refined_still_picture_is_still() -> None:
     """Encoders improve a still picture now and then."""
     moving = track(np.ones(FRAMES))
@@ -162,6 +175,13 @@ def test_a_stretch_shown_again_is_found_once() -> None:
     assert faults.replays(tiles[:80], 24.0) == ()
 
 
+def test_a_take_that_begins_twice_is_found_through_coding_noise() -> None:
+    random = np.random.default_rng(2)
+    tiles = np.cumsum(random.normal(0, 0.005, (60, 64)), axis=0).astype(np.float32)
+    tiles[12:24] = tiles[:12] + random.normal(0, 0.002, (12, 64)).astype(np.float32)
+    assert faults.replays(tiles, 24.0) == ((12, 23, 0),)
+
+
 def test_what_never_went_away_is_no_replay() -> None:
     assert faults.replays(np.full((60, 64), 0.5, np.float32), 24.0) == ()
 
@@ -171,14 +191,15 @@ def test_a_jump_is_neither_a_cut_nor_a_flash() -> None:
     change[20] = 8.0
     base = np.linspace(0.2, 0.7, 64)
     alike = np.tile(base, (40, 1)).astype(np.float32)
+    alike[20:] += 0.03
     cut = alike.copy()
     cut[20:] = np.random.default_rng(1).permutation(base)
     none = np.zeros(40, np.bool_)
     assert faults.jumps(change, alike, none) == (20,)
     assert faults.jumps(change, cut, none) == ()
-    flash = change.copy()
-    flash[21] = 8.0
-    assert faults.jumps(flash, alike, none) == ()
+    flash, back = change.copy(), alike.copy()
+    flash[21], back[21:] = 8.0, alike[0]
+    assert faults.jumps(flash, back, none) == ()
     excepted = none.copy()
     excepted[20] = True
     assert faults.jumps(change, alike, excepted) == ()
@@ -192,6 +213,9 @@ def test_drifts_are_told_from_waves_and_from_other_views() -> None:
     assert faults.drift_percent(darker, tiles, 24.0) == pytest.approx(100 * (last / first - 1), abs=1)
     assert faults.drift_percent(np.sin(2 * np.pi * time).astype(np.float32), tiles, 24.0) == 0
     assert faults.drift_percent(darker[:40], tiles[:40], 24.0) == 0
+    night = tiles.copy()
+    night[:, :40] = 0.001  # tiles without light say nothing
+    assert faults.drift_percent(faults.exposure(night), night, 24.0) == pytest.approx(100 * (last / first - 1), abs=1)
     elsewhere = np.concatenate([tiles[:48], tiles[48:, ::-1]])
     assert faults.drift_percent(darker, elsewhere, 24.0) == 0
 
