@@ -89,16 +89,20 @@ def screening(result: dict[str, Any]) -> Iterator[str]:
 
 def quality(result: dict[str, Any]) -> Iterator[str]:
     """Quality checks against takecheck."""
-    for half in ("held out", "tuning"):
-        for kind, found in result["found"][half].items():
-            ours, theirs = found["ours"], found["takecheck"]
-            yield f"| {half} clips, planted: {kind} | {ours[0]} of {ours[1]} | takecheck {theirs[0]} |"
-        alarms = result["false_alarms_on_untouched_clips"][half]
-        yield (
-            f"| {half} clips, untouched: frozen, repeated, blank, flickering pictures or missing sound falsely said of "
-            f"| {alarms['ours']} of {alarms['clips']} | takecheck {alarms['takecheck']} |"
-        )
+    for kind, row in result["found"].items():
+        theirs, too = row["takecheck"], row["of_the_untouched_clip_too"]
+        said = f"takecheck {theirs}" + (f", {too} of them as of the untouched clip" if too else "")
+        if kind not in result["takecheck_has"]:
+            said = "takecheck has no such check"
+        yield f"| planted in {row['planted']} clips: {kind} found | {row['ours']} | {said} |"
     yield f"| planted faults that takecheck alone finds | {len(result['found_by_takecheck_alone'])} | 0 |"
+    alarms = result["false_alarms"]
+    yield (
+        f"| of {alarms['clips']} untouched clips, falsely said to freeze, repeat, be blank, flicker or lack "
+        f"sound | {len(alarms['ours'])} | takecheck {len(alarms['takecheck'])} |"
+    )
+    alone = "; ".join(f"{clip}: {', '.join(names)}" for clip, names in alarms["of_ours_alone"].items()) or "nothing"
+    yield f"| said of untouched clips by checks that takecheck does not have | {alone} | |"
 
 
 def kernels(result: dict[str, Any]) -> Iterator[str]:
@@ -171,7 +175,7 @@ SECTIONS = (
     ("edits", "Edits, to the frame and the sample", edits),
     ("screening", "Flash screening", screening),
     ("stills", "Frames out and back", stills),
-    ("quality", "Quality checks on real clips, half of them held out from tuning", quality),
+    ("quality", "Quality checks on held-out clips, against takecheck", quality),
 )
 
 
