@@ -240,7 +240,7 @@ def toml_line(text: str, route: Sequence[str]) -> int | None:
     A text that is cut off between two statements is valid too, and holds the key or does not yet: halving finds
     the line.
     """
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")
 
     def holds(count: int) -> bool:
         for end in range(count, len(lines) + 1):  # cut off within a statement it is not valid: go on to its end

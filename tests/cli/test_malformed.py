@@ -1,10 +1,12 @@
-"""Five hundred malformed sidecars, logs and settings: key, line and what was expected are told; never a traceback.
+"""Over six hundred malformed sidecars, logs and settings: key, line, what was expected are told; never a traceback.
 
-Each is made from a good one, with a fixed seed, by a slip whose place is known, and goes through the real entry.
+Each is made from a good one, with a fixed seed, by a slip whose place is known, and goes through the real entry. Every
+kind of slip has its turn; of the good ones nothing is said.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -23,7 +25,7 @@ from postpipe.stages.records import field_of
 from tests.cli.inside import postpipe
 from tests.clips import make_clip
 
-SIDECARS, LOGS, SETTINGS = 250, 100, 150
+SIDECARS, LOGS, SETTINGS = 300, 140, 200
 AT_ONCE = 50  # takes in one run
 
 
@@ -75,6 +77,19 @@ def damaged_json(rng: random.Random, text: str) -> Case:
             json.loads(spoiled)
         except json.JSONDecodeError as error:
             return Case(spoiled.encode(), [f"line {error.lineno}, column {error.colno}: not valid JSON: "])
+
+
+def foreign(rng: random.Random, case: Case) -> Case:
+    """Return a case as other programs save it: with a byte order mark, in UTF-16, with line ends of Windows."""
+    text = case.data.decode()
+    saved = rng.choice([text.encode("utf-8-sig"), text.encode("utf-16"), text.replace("\n", "\r\n").encode()])
+    return Case(saved, case.words)
+
+
+def zero_byte(rng: random.Random, text: str) -> Case:
+    place = rng.randrange(len(text))
+    spoiled = f"{text[:place]}\0{text[place:]}"
+    return Case(spoiled.encode(), [f"line {text.count(chr(10), 0, place) + 1}: expected text in UTF-8", "a zero byte"])
 
 
 # Sidecars
@@ -131,6 +146,37 @@ def no_number(rng: random.Random) -> Case:
     return Case(text.encode(), [line_of(text, '\n "seed":'), "'seed': expected a "])
 
 
+def endless_number(rng: random.Random) -> Case:
+    key, literal = rng.choice([("seed", "1234567"), ("cost", "0.35"), ("settings.cfg.1.steps", "30")])
+    text = pretty(RECORD)
+    assert text.count(literal) == 1 or key == "settings.cfg.1.steps"
+    spoiled = text.replace(f": {literal}", f": {rng.choice(['', '-'])}{'7' * rng.choice([25, 400, 5000])}", 1)
+    key = "cost.amount" if key == "cost" else key
+    place = line_of(text, f": {literal}" if key != "settings.cfg.1.steps" else '"steps": 30')
+    return Case(spoiled.encode(), [place, repr(key), "expected a whole number of at most 64 bits"])
+
+
+def by_hand(rng: random.Random) -> Case:
+    text = pretty(RECORD)
+    good, slip, words = rng.choice(
+        [
+            ('"\n}', '",\n}', "expected another entry after the comma; take the comma out"),
+            ('\n "seed"', "\n 'seed'", "expected a double quote, found a single one"),
+            ('\n "seed"', '\n // the seed\n "seed"', "found a comment, which JSON does not have"),
+            ('\n "seed"', '\n # the seed\n "seed"', "found a comment, which JSON does not have"),
+            (" 1234567", " None", "not valid JSON: expected "),
+            (" 1234567", " .5", "not valid JSON: expected "),
+            ('": "Gen-4"', '" = "Gen-4"', "not valid JSON: expected "),
+            ("push in", "push\tin", "not valid JSON: expected "),
+        ]
+    )
+    spoiled = text.replace(good, slip)
+    assert text.count(good) == 1
+    with pytest.raises(json.JSONDecodeError) as told:
+        json.loads(spoiled)
+    return Case(spoiled.encode(), [f"line {told.value.lineno}, column {told.value.colno}: ", words])
+
+
 def key_twice(rng: random.Random) -> Case:
     key = rng.choice(list(RECORD))
     text = pretty(RECORD).removesuffix("\n}") + f',\n\n "{key}": null\n}}'
@@ -162,7 +208,11 @@ SLIPS: list[Make] = [
     slip_in_a_key,
     lambda rng: damaged_json(rng, pretty(RECORD)),
     lambda rng: wrong_bytes(rng, pretty(RECORD)),
+    lambda rng: foreign(rng, wrong_value(rng)),
+    lambda rng: zero_byte(rng, pretty(RECORD)),
     no_number,
+    endless_number,
+    by_hand,
     key_twice,
     half_a_pair,
     not_a_record,
@@ -184,8 +234,9 @@ def test_malformed_sidecars(tmp_path: Path, store: Path, one: Path) -> None:
     takes = [tmp_path / f"scene{number:02d}_take01.mp4" for number in range(AT_ONCE)]
     for take in takes:
         shutil.copy(one, take)
+    turns = itertools.cycle(SLIPS)
     for _ in range(SIDECARS // AT_ONCE):
-        cases = [rng.choice(SLIPS)(rng) for _ in takes]
+        cases = [next(turns)(rng) for _ in takes]
         for take, case in zip(takes, cases, strict=True):
             take.with_suffix(".json").write_bytes(case.data)
         done = postpipe("inspect", "--json", "--store", store, tmp_path)
@@ -253,6 +304,30 @@ def entries() -> list[dict[str, Any]]:
     return [{"file": f"scene{n:02d}_take01.mp4", "prompt": f"a kite {n}", "seed": n} for n in range(4)]
 
 
+def wrong_shape(rng: random.Random) -> Case:
+    listed, number = entries(), rng.randrange(4)
+    listed[number]["seed"] = f"x{number}"
+    named = {entry["file"]: {key: value for key, value in entry.items() if key != "file"} for entry in listed}
+    text = json.dumps(rng.choice([listed, {"takes": listed}, named]), indent=1)
+    told = [line_of(text, f'"seed": "x{number}"'), "'seed': expected a whole number"]
+    return rng.choice(
+        [
+            Case(text.encode(), told),
+            Case(b'[\n3, "x"]', ["line 2: expected a table of keys for each take, found 3"]),
+            Case(rng.choice([b"3", b'"x"', b"true", b"null"]), ["line 1: expected a table of keys for each take"]),
+            Case(b'{\n"takes": 3}', ["line 2: expected a table of keys for each take, found 3"]),
+            Case(b'[\n{"seed": 1}]', ["no take for line 2 (names no file)"]),
+            Case(b'[\n\n{"file": 3}]', ["no take for line 3 ('3')"]),
+        ]
+    )
+
+
+def other_cells(rng: random.Random) -> Case:
+    """The cells of spreadsheets elsewhere: between semicolons or tabs."""
+    case = wrong_cell(rng)
+    return Case(case.data.decode().replace(",", rng.choice(";\t")).encode(), case.words)
+
+
 def wrong_entry(rng: random.Random) -> Case:
     listed, number = entries(), rng.randrange(4)
     if rng.random() < 0.5:
@@ -270,7 +345,11 @@ LOG_SLIPS: list[tuple[str, Make]] = [
     ("csv", wrong_header),
     ("jsonl", wrong_entry),
     ("json", lambda rng: damaged_json(rng, json.dumps(entries(), indent=1))),
+    ("json", wrong_shape),
     ("csv", lambda rng: wrong_bytes(rng, table(rows()))),
+    ("csv", lambda rng: zero_byte(rng, table(rows()))),
+    ("csv", lambda rng: foreign(rng, wrong_cell(rng))),
+    ("csv", other_cells),
 ]
 
 
@@ -278,8 +357,7 @@ def test_malformed_logs(tmp_path: Path, store: Path, one: Path) -> None:
     rng = random.Random(2)
     for number in range(4):
         shutil.copy(one, tmp_path / f"scene{number:02d}_take01.mp4")
-    for number in range(LOGS):
-        suffix, make = rng.choice(LOG_SLIPS)
+    for number, (suffix, make) in zip(range(LOGS), itertools.cycle(LOG_SLIPS), strict=False):
         case, log = make(rng), tmp_path / f"log{number}.{suffix}"
         log.write_bytes(case.data)
         done = postpipe("inspect", "--store", store, "--project-log", log.name, tmp_path)
@@ -292,6 +370,7 @@ def test_malformed_logs(tmp_path: Path, store: Path, one: Path) -> None:
 
 KEYS = [parameter for parameter in parameters(stage_types()) if not parameter.is_table]
 LITERALS = ["[[1]]", "{a = 1}", "true", "-1000000000", '"@"', "2026-05-04", "nan", "1e300", '""', "[1, 2]", "0.5"]
+LITERALS += ["0x" + "f" * 5000, "9" * 400, "1979-05-27T07:32:00Z", "07:32:00", "{a = {b = [1]}}", '"\\u0000"']
 TOGETHER = [  # of the right type, and yet impossible
     ("project", 'size = "641x360"', "must be even"),
     ("project", "rate = 0.5", "expected from 1 to 1000"),
@@ -343,6 +422,39 @@ def unknown_setting(rng: random.Random) -> Case:
     return Case(text.encode(), words)
 
 
+def wrong_table(rng: random.Random) -> Case:
+    name = rng.choice(["project", "quality", "deliver"])
+    written, part, words = rng.choice(
+        [
+            (f"{name} = 3", f"{name} = 3", f"expected [{name}] and keys below it, found 3"),
+            (f"[[{name}]]\nrate = 24", f"[[{name}]]", f"expected [{name}] and keys below it, found "),
+            ("[project.rate]\nvalue = 24", "[project.rate]", "[project] rate = {'value': 24}: expected a rate"),
+            ("project.rate.value = 24", "project.rate.value", "[project] rate = {'value': 24}: expected a rate"),
+            ("project = {rate = [24]}", "project = ", "[project] rate = [24]: expected a rate"),
+            ('["pro\\u001bject"]\nrate = 24', '["pro', "there is no section [pro\\x1bject]; did you mean 'project'"),
+            ('[project]\n"r\\nate" = 24', '"r\\nate"', "[project] has no key 'r\\nate'; did you mean 'rate'"),
+        ]
+    )
+    text = f"# settings\n{written}\n"
+    return Case(text.encode(), [f"{line_of(text, part)}: {words}"])
+
+
+def said_twice(rng: random.Random) -> Case:
+    text = toml({})
+    key = rng.choice(["\nfit = ", "\ncrf = "])
+    start = text.index(key) + 1
+    line = text[start : text.index("\n", start)]
+    spoiled = text.replace(line, f"{line}\n{line}") if rng.random() < 0.5 else f"{text}\n[project]\nfit = 1\n"
+    with pytest.raises(tomllib.TOMLDecodeError) as told:
+        tomllib.loads(spoiled)
+    return Case(spoiled.encode(), ["not valid TOML: Cannot ", str(told.value).rpartition("(")[2]])
+
+
+def endless_setting(rng: random.Random) -> Case:
+    text = toml({("deliver", "crf"): "4_3" * 3000})
+    return Case(text.encode(), [f"{line_of(text, chr(10) + 'crf = 4_3')}: expected a whole number of at most 64 bits"])
+
+
 def unknown_section(rng: random.Random) -> Case:
     name = shortened(rng, rng.choice(["project", "deliver", "quality", "select"]))
     text = toml({}) + f"\n[{name}]\nx = 1\n"
@@ -386,6 +498,11 @@ SETTING_SLIPS: list[Make] = [
     impossible_setting,
     wrong_edit,
     damaged_toml,
+    wrong_table,
+    said_twice,
+    endless_setting,
+    lambda rng: foreign(rng, wrong_setting(rng)),
+    lambda rng: zero_byte(rng, toml({})),
     lambda rng: wrong_bytes(rng, toml({})),
     lambda rng: Case(b"x = " + b"[" * 50_000, ["nested too deeply"]),
 ]
@@ -396,8 +513,8 @@ def test_malformed_settings(tmp_path: Path, one: Path) -> None:
     path = tmp_path / "postpipe.toml"
     path.write_text(toml({}))
     assert postpipe("plan", "--config", path).returncode == 0
-    for _ in range(SETTINGS):
-        case = rng.choice(SETTING_SLIPS)(rng)
+    for _, make in zip(range(SETTINGS), itertools.cycle(SETTING_SLIPS), strict=False):
+        case = make(rng)
         path.write_bytes(case.data)
         command = rng.choice([["plan"], ["inspect", one], ["run", one.parent, "-o", tmp_path / "out"]])
         done = postpipe(*command, "--config", path)
@@ -410,5 +527,13 @@ def test_malformed_settings(tmp_path: Path, one: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_five_hundred() -> None:
-    assert SIDECARS + LOGS + SETTINGS >= 500
+def test_of_good_ones_nothing_is_said(tmp_path: Path, store: Path, one: Path) -> None:
+    for number in range(4):
+        shutil.copy(one, tmp_path / f"scene{number:02d}_take01.mp4")
+    (tmp_path / "scene00_take01.json").write_text(pretty(RECORD))
+    (tmp_path / "postpipe.toml").write_text(toml({}))
+    for name, text in (("log.csv", table(rows())), ("log.json", json.dumps({"takes": entries()}))):
+        (tmp_path / name).write_text(text)
+        done = postpipe("inspect", "--store", store, "--project-log", name, tmp_path)
+        assert done.returncode == 0
+        assert not [line for line in (done.stdout + done.stderr).splitlines() if "expected" in line or "line " in line]
