@@ -32,6 +32,10 @@ class Material:
         luma, blue, red = self.frames[0]
         return np.full_like(luma, 0 if self.full_range else 16), np.full_like(blue, 128), np.full_like(red, 128)
 
+    def is_blank(self, index: int) -> bool:
+        """Whether a frame shows nothing: its light hardly varies."""
+        return bool(self.frames[index][0].std() < 2)
+
     def length(self, seconds: float) -> int:
         """Return seconds in frames, at least one."""
         return max(1, round(seconds * float(self.rate)))

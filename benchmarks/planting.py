@@ -40,7 +40,7 @@ def freeze(material: Material, random: Random) -> Planted | None:
     """Show one frame for 0.3 to 1.5 seconds."""
     length = material.length(random.uniform(0.3, 1.5))
     first = _place(material, random, length + 1)
-    if first is None:
+    if first is None or material.is_blank(first):
         return None
     material.frames[first : first + length + 1] = [material.frames[first]] * (length + 1)
     return Planted("freeze", first, first + length, length / float(material.rate))
@@ -49,7 +49,7 @@ def freeze(material: Material, random: Random) -> Planted | None:
 def late_start(material: Material, random: Random) -> Planted | None:
     """Hold the first frame for 0.3 to 0.8 seconds before anything moves."""
     length = material.length(random.uniform(0.3, 0.8))
-    if len(material.frames) < length + 8:
+    if len(material.frames) < length + 8 or material.is_blank(0):
         return None
     material.frames[:0] = [material.frames[0]] * length
     return Planted("late start", 0, length, length / float(material.rate))
@@ -57,7 +57,10 @@ def late_start(material: Material, random: Random) -> Planted | None:
 
 def static(material: Material, random: Random) -> Planted | None:
     """Show one frame all the time."""
-    material.frames[:] = [material.frames[int(random.integers(len(material.frames)))]] * len(material.frames)
+    frame = int(random.integers(len(material.frames)))
+    if material.is_blank(frame):
+        return None
+    material.frames[:] = [material.frames[frame]] * len(material.frames)
     return Planted("static", 0, len(material.frames) - 1, len(material.frames) / float(material.rate))
 
 

@@ -6,7 +6,7 @@ with faults planted in them, and are judged on the other half.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,11 @@ DRIFT_SECONDS = 1.0  # a drift lies between the means of the first and the last 
 DRIFT_STEADY = 0.7  # is most of what the take goes through,
 DRIFT_LIKENESS = 0.8  # and the view stays
 DARK = 0.02  # of the range: darker tiles say nothing about exposure
-SOFT = 0.4  # a soft stretch has less than this share of the take's fine detail,
+SOFT = 0.4  # a soft stretch has less than this share of its shot's fine detail,
 SOFT_SECONDS = 0.3  # for at least this long,
 SOFT_EDGE = 3  # and so many frames before (or after) it
 SOFT_LIKENESS = 0.8  # the picture shows the same
+LEAST_CONTRAST = 0.01  # standard deviation of the tiles: where it is less there is nothing to be sharp
 
 
 def runs(mask: Mask) -> Iterator[Run]:
@@ -177,14 +178,22 @@ def drift_percent(logarithm: Series, tiles: Series, rate: float) -> float:
     return 100 * float(np.expm1(drift))
 
 
-def soft_stretches(sharpness: Series, tiles: Series, excepted: Mask, rate: float) -> tuple[Run, ...]:
-    """Return stretches that are much less sharp than the rest of the take, though they show the same."""
-    usual = float(np.median(sharpness[~excepted])) if not excepted.all() else 0.0
-    soft = (sharpness < SOFT * usual) & ~excepted
+def soft_stretches(sharpness: Series, tiles: Series, excepted: Mask, rate: float, shots: Sequence[Run]) -> list[Run]:
+    """Return stretches that are much less sharp than the rest of their shot, though they show the same.
+
+    Detail is taken relative to contrast, both as energies, so that a fade is not taken for a blur.
+    """
+    detail = sharpness / np.maximum(tiles.std(axis=1), LEAST_CONTRAST) ** 2
     found = []
-    for first, last in runs(soft):
-        outside, inside = (first - SOFT_EDGE, first + 1) if first >= SOFT_EDGE else (last + SOFT_EDGE, last - 1)
-        long_enough = last - first + 1 >= max(3, round(SOFT_SECONDS * rate)) and outside < len(sharpness)
-        if long_enough and likeness(tiles[outside], tiles[inside]) >= SOFT_LIKENESS:
-            found.append((first, last))
-    return tuple(found)
+    for start, end in shots:
+        shot = slice(start, end + 1)
+        if excepted[shot].all():
+            continue
+        soft = (detail[shot] < SOFT * np.median(detail[shot][~excepted[shot]])) & ~excepted[shot]
+        for first, last in ((start + one, start + other) for one, other in runs(soft)):
+            before = first - SOFT_EDGE >= start
+            outside, inside = (first - SOFT_EDGE, first + 1) if before else (last + SOFT_EDGE, last - 1)
+            long_enough = last - first + 1 >= max(3, round(SOFT_SECONDS * rate)) and outside <= end
+            if long_enough and likeness(tiles[outside], tiles[inside]) >= SOFT_LIKENESS:
+                found.append((first, last))
+    return found

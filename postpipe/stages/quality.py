@@ -214,15 +214,15 @@ class CheckQuality(Task):
         frozen = tuple((first - 1, last) for first, last in faults.runs(still) if last - first + 1 >= longest)
         duplicate = tuple(f for f in faults.hiccups(track.difference, track.change, longest) if not blank[f])
         replayed = faults.replays(track.tiles, rate)
+        spans = [(shot.first, shot.last) for shot in shots.shots] if shots else [(0, times.frames - 1)]
+        soft = faults.soft_stretches(track.sharpness, track.tiles, blank, rate, spans)
         known = blank.copy()
-        known[[shot.first for shot in shots.shots[1:]] if shots else []] = True
-        soft = faults.soft_stretches(track.sharpness, track.tiles, blank, rate)
+        known[[first for first, _ in spans[1:]]] = True
         for first, last in (*frozen, *((first, last + 1) for first, last, *_ in (*replayed, *soft))):
             known[first : last + 1] = True
-        one_shot = shots is None or len(shots.shots) == 1
 
         def drift(logarithm: NDArray[np.float32]) -> float:
-            return faults.drift_percent(logarithm, track.tiles, rate) if one_shot else 0.0
+            return faults.drift_percent(logarithm, track.tiles, rate) if len(spans) == 1 else 0.0
 
         return QualityChecks(
             frames=times.frames,
@@ -232,7 +232,7 @@ class CheckQuality(Task):
             duplicate=duplicate,
             replayed=replayed,
             jumps=faults.jumps(track.change, track.tiles, known),
-            soft=soft,
+            soft=tuple(soft),
             damaged=times.damaged,
             missing_seconds=_missing_seconds(clip, times),
             exposure_drift_percent=drift(faults.exposure(track.tiles)),

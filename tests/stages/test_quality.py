@@ -224,9 +224,13 @@ def test_soft_stretches() -> None:
     sharpness = np.ones(48, np.float32)
     sharpness[10:20], sharpness[30:32] = 0.2, 0.2
     none, tiles = np.zeros(48, np.bool_), track(np.ones(48)).tiles
-    assert faults.soft_stretches(sharpness, tiles, none, 24.0) == ((10, 19),)
+    assert faults.soft_stretches(sharpness, tiles, none, 24.0, [(0, 47)]) == [(10, 19)]
+    assert faults.soft_stretches(sharpness, tiles, none, 24.0, [(0, 9), (10, 19), (20, 47)]) == []  # a soft shot
+    dark = tiles.copy()
+    dark[10:20] *= np.sqrt(0.2)  # less light has less detail
+    assert faults.soft_stretches(sharpness, dark, none, 24.0, [(0, 47)]) == []
     tiles[10:20] = tiles[10:20, ::-1]  # another view may be softer
-    assert faults.soft_stretches(sharpness, tiles, none, 24.0) == ()
+    assert faults.soft_stretches(sharpness, tiles, none, 24.0, [(0, 47)]) == []
 
 
 # Sound
