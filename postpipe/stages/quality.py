@@ -220,6 +220,7 @@ class CheckQuality(Task):
         known[[first for first, _ in spans[1:]]] = True
         for first, last in (*frozen, *((first, last + 1) for first, last, *_ in (*replayed, *soft))):
             known[first : last + 1] = True
+        stutter = {frame + 1 for frame in duplicate}  # where motion catches up
 
         def drift(logarithm: NDArray[np.float32]) -> float:
             return faults.drift_percent(logarithm, track.tiles, rate) if len(spans) == 1 else 0.0
@@ -231,7 +232,7 @@ class CheckQuality(Task):
             frozen=frozen,
             duplicate=duplicate,
             replayed=replayed,
-            jumps=faults.jumps(track.change, track.tiles, known),
+            jumps=tuple(f for f in faults.jumps(track.change, track.tiles, known) if f not in stutter),
             soft=tuple(soft),
             damaged=times.damaged,
             missing_seconds=_missing_seconds(clip, times),
