@@ -20,6 +20,8 @@ DROP_SECONDS = 0.06  # shorter silence is a stop in speech
 STOP_SECONDS = 0.5  # sound that ends this long before the picture was cut off
 LOUD = -50.0, 15.0  # before a drop, sound is above the former (dBFS) and at most the latter (dB) below its usual level,
 STEADY = 10  # blocks: sound that was as loud as usual for so long does not end by itself
+NOTHING_DBFS = -85.0  # below this there is no room, no microphone: digital silence,
+ROOM_DBFS = -75.0  # into which a fade goes through all levels, and sound that was lost at once from here or above
 BACK = -55.0, 25.0  # after it, likewise: speech fades out before a pause
 
 
@@ -108,10 +110,17 @@ def missing_sound(levels: NDArray[np.float64]) -> tuple[tuple[tuple[float, float
         seconds = (last + 1 - first) / 100
         if last + 1 == len(levels):
             steady = np.median(levels[max(0, first - STEADY) : first]) >= usual - LOUD[1]
-            stops = first / 100 if seconds >= STOP_SECONDS and (sudden or steady) else None
+            stops = first / 100 if seconds >= STOP_SECONDS and (sudden or steady) else _lost(levels)
         elif sudden and seconds >= DROP_SECONDS and levels[last + 1 : last + 4].max() >= max(BACK[0], usual - BACK[1]):
             dropouts.append((first / 100, (last + 1) / 100))
     return tuple(dropouts), stops
+
+
+def _lost(levels: NDArray[np.float64]) -> float | None:
+    """Return the second from which on there is digital silence to the end, if what was there before ends at once."""
+    first = int(np.flatnonzero(levels >= NOTHING_DBFS).max(initial=-1)) + 1
+    at_once = levels[max(0, first - 3) : first].max(initial=NOTHING_DBFS) >= ROOM_DBFS
+    return first / 100 if at_once and len(levels) - first >= 100 * STOP_SECONDS else None
 
 
 def _decibels(amplitude: float) -> float | None:

@@ -245,6 +245,14 @@ def test_sound_that_drops_out_or_stops() -> None:
     assert missing_sound(levels((-20, 100), (-90, 60))) == ((), 1.0)
     assert missing_sound(levels((-20, 100), (-90, 20))) == ((), None)
     assert missing_sound(levels((-120, 100))) == ((), None)
+    fading = [(-20.0 - 8 * step, 2) for step in range(6)]
+    in_a_pause = levels((-20, 100), *fading, (-66, 50), (-120, 60))
+    assert missing_sound(in_a_pause) == ((), 1.62)
+
+
+def test_a_fade_to_nothing_is_no_end_of_sound() -> None:
+    fade = [(-24.0 - 4 * step, 2) for step in range(20)]
+    assert missing_sound(levels((-20, 100), *fade, (-120, 60))) == ((), None)
 
 
 def test_a_pause_is_no_dropout() -> None:
