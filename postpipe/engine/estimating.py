@@ -6,13 +6,15 @@ that took is scaled by pixels.
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from postpipe.delivery import CopyPlan, Encoding, ProjectFormat, RenderedClip, SoundCodec, TimeMap
+from postpipe.delivery import CopyPlan, Encoding, ProjectFormat, RenderedClip, SoundCodec
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit
 from postpipe.engine import passes
@@ -24,10 +26,12 @@ from postpipe.media.read import PictureReader
 from postpipe.model import Clip, Frame
 from postpipe.timing import round_half_up
 
-SAMPLE_FRAMES = 10
+SAMPLE_FRAMES = 8
 """Of a take that is sampled; the middle of each, half as wide and high, is encoded. Against the same pictures
 encoded at length (H.264, medium, crf 16; nine clips of all kinds) that gave 0.8 to 1.3 of the processor time and
 0.6 to 1.7 of the bytes per pixel."""
+LOADING_SECONDS = 0.2
+"""Of kernels and libraries that are loaded when a run first needs them."""
 FILM_SECONDS_PER_SAMPLE, MOST_SAMPLES = 10, 6
 SOUND_BITS_PER_SECOND: dict[SoundCodec, Callable[[Encoding], int]] = {
     "aac": lambda encoding: 160_000 * encoding.sound_channels,
@@ -64,13 +68,14 @@ def estimate(
     scratch: Callable[[str], Path],
     check: Callable[[], None],
     start_seconds: float,
+    decide_seconds: float,
     deliver_seconds: float,
     rerendered: float,
 ) -> Estimate:
     """Return what the job costs in full, from the board of a finished draft and the plan of the whole job.
 
-    `start_seconds`: processor time of what costs the same in both; `deliver_seconds`: of joining and sound in the
-    draft. `rerendered`: the share of frames that were rendered a second time.
+    Processor time of the draft: `start_seconds` until all headers were read, `decide_seconds` of what follows from the
+    facts, `deliver_seconds` of joining and sound. `rerendered`: the share of frames that were rendered a second time.
     """
     draft: Draft = board.get(Draft)
     edit: Edit = board.get(Edit)
@@ -79,18 +84,26 @@ def estimate(
     target: ProjectFormat = whole.get(ProjectFormat)
     seconds = [draft.film_seconds[str(event.path)] for event in edit.events]
     shared = sum(event.dissolve_in for event in edit.events)
-    encoded = sum(round_half_up(length * target.rate) for length in seconds) - shared
-    film = encoded / target.rate
+    rendered = sum(round_half_up(length * target.rate) for length in seconds)
+    encoded = rendered + shared  # a transition is encoded besides the takes that it lies over
+    film = (rendered - shared) / target.rate
     number = max(1, min(MOST_SAMPLES, len(edit.events), int(film) // FILM_SECONDS_PER_SAMPLE))
     paths = [edit.events[(2 * n + 1) * len(edit.events) // (2 * number)].path for n in range(number)]
     samples = [_sample(whole.get(Clip, path), whole, full, scratch, check) for path in dict.fromkeys(paths)]
-    look = sum(draft.frames[str(path)] * _pixels(whole.get(Clip, path)) for path in whole.clips)
+    look = sum(
+        draft.frames[str(path)] * picture.width * picture.height
+        for path in whole.clips
+        if (picture := whole.get(Clip, path).picture)
+    )
+    seen = sum(min(draft.frames[str(clip.path)], clip.first_frames or math.inf) for clip in draft.clips)
     pixels = target.width * target.height
     shown = sum(event.frames for event in edit.events) / target.rate
     cpu = (
         start_seconds
+        + LOADING_SECONDS
         + look * fmean(sample.look_seconds for sample in samples)
         + encoded * pixels * fmean(sample.render_seconds for sample in samples) * (1 + rerendered)
+        + decide_seconds * sum(draft.frames.values()) / seen
         + deliver_seconds * float(film / shown)
     )
     units = sum(max(1, round_half_up(length / encoding.unit_seconds)) for length in seconds)
@@ -129,50 +142,52 @@ def _whole(board: Board, full: Plan) -> Board:
 
 
 def _sample(clip: Clip, whole: Board, full: Plan, scratch: Callable[[str], Path], check: Callable[[], None]) -> _Sample:
-    def on_frame(done: int) -> None:
-        check()
-
-    def looking(frames: int) -> float:
-        start = time.process_time()
-        passes.look(replace(clip, first_frames=frames), full.look, threads=1, on_frame=on_frame)
-        return time.process_time() - start
-
-    # the difference between two lengths, which takes out what opening a file costs
-    look = max(0.0, looking(SAMPLE_FRAMES) - looking(1)) / (SAMPLE_FRAMES - 1)
     job = take_job(clip, whole, full)
-    time_map: TimeMap = whole.get(TimeMap, clip.path)
-    run = range(time_map.first, min(time_map.end, time_map.first + SAMPLE_FRAMES))
+    first = int(job.time_map.source[job.time_map.first])
     rendered: RenderedClip = whole.get(RenderedClip, clip.path)
-    watch = (*full.watch_units, *(full.watch if rendered.fixes else ()))
-    watcher = passes.Watcher(watch, passes.delivered_clip(job, len(run)))
-    frames: list[Frame] = []
-    start = time.process_time()
+    lookers = [analyser for analyser in full.look if passes.listens(analyser) is None]
+    looking = passes.Watcher(lookers, clip)
+    watching = passes.Watcher(
+        (*full.watch_units, *(full.watch if rendered.fixes else ())), passes.delivered_clip(job, SAMPLE_FRAMES)
+    )
     with PictureReader(clip) as reader:
-        for frame in passes.delivered_frames(job, reader, run):
-            check()
-            watcher.step(frame)
-            frames.append(middle(frame))
-    render = (time.process_time() - start) / len(run)
-    target = replace(job.target, width=frames[0].width, height=frames[0].height)
-    path = scratch(f".{job.encoding.container}")
+        frames = reader.frames(job.times.seconds(first) if first else None, first)
+        sources = [next(frames)]  # with it comes what opening a file takes
+        start = time.process_time()
+        sources += itertools.islice(frames, min(SAMPLE_FRAMES, job.times.frames - first) - 1)
+        decode = (time.process_time() - start) / max(1, len(sources) - 1)
     start = time.process_time()
-    with passes.open_writer(target, job.encoding, path) as writer:
-        for frame in frames:
-            writer.write(frame)
-    small = target.width * target.height
-    encode = (time.process_time() - start) / len(frames) / small
-    first, *rest = packet_bytes(path)
+    for source in sources:
+        looking.step(source)
+    look = (time.process_time() - start) / len(sources)
+    start = time.process_time()
+    pieces = []
+    for frame in passes.through(job, iter(sources)):
+        watching.step(frame)
+        pieces.append(middle(frame))
+    change = (time.process_time() - start) / len(pieces)
+    check()
+    path = scratch(f".{job.encoding.container}")
+    small = replace(job.target, width=pieces[0].width, height=pieces[0].height)
+    start = time.process_time()
+    with passes.open_writer(small, job.encoding, path) as writer:
+        for piece in pieces:
+            writer.write(piece)
+    encode = (time.process_time() - start) / len(pieces)
+    source_pixels = clip.picture.width * clip.picture.height
+    pixels, small_pixels = (one.width * one.height for one in (job.target, small))
+    key_frame, *others = packet_bytes(path)
     return _Sample(
-        look_seconds=look / _pixels(clip),
-        render_seconds=render / (job.target.width * job.target.height) + encode,
-        first_bytes=first / small,
-        bytes=(fmean(rest) if rest else first) / small,
+        look_seconds=(decode + look) / source_pixels,
+        render_seconds=(decode + change) / pixels + encode / small_pixels,
+        first_bytes=key_frame / small_pixels,
+        bytes=(fmean(others) if others else key_frame) / small_pixels,
     )
 
 
 def middle(frame: Frame) -> Frame:
-    """Return the middle of a frame, half as wide and half as high, as views of its planes."""
-    width, height = max(16, frame.width // 4 * 2), max(16, frame.height // 4 * 2)
+    """Return the middle of a frame as views of its planes: half as wide and high, but no smaller than DNxHR takes."""
+    width, height = min(frame.width, max(256, frame.width // 4 * 2)), min(frame.height, max(120, frame.height // 4 * 2))
     left, top = (frame.width - width) // 4 * 2, (frame.height - height) // 4 * 2
     chroma = frame.pixel_format.chroma_shift_x, frame.pixel_format.chroma_shift_y
     y, cb, cr = (
@@ -180,7 +195,3 @@ def middle(frame: Frame) -> Frame:
         for plane, (across, down) in zip(frame.planes, ((0, 0), chroma, chroma), strict=True)
     )
     return Frame(frame.index, frame.pts_seconds, (y, cb, cr), frame.pixel_format, frame.colour)
-
-
-def _pixels(clip: Clip) -> int:
-    return clip.picture.width * clip.picture.height

@@ -293,17 +293,21 @@ def delivered_frames(job: Job, reader: PictureReader, run: range) -> Iterator[Fr
     source_last = min(job.times.frames - 1, int(source[min(len(source), run.stop + margin) - 1]) + margin)
     start = None if source_first == 0 else job.times.seconds(source_first)
     frames: Iterator[Frame] = reader.frames(start_pts_seconds=start, first_index=source_first)
-    frames = itertools.islice(frames, source_last - source_first + 1)
+    for frame in through(job, itertools.islice(frames, source_last - source_first + 1)):
+        if frame.index in run:
+            frame.pts_seconds = frame.index / job.target.rate
+            yield frame
+
+
+def through(job: Job, frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Yield frames of the source after the filters of a job."""
     for is_point, group in itertools.groupby(job.chain, key=lambda bound: isinstance(bound, PointOp)):
         if is_point:
             frames = _point_pass(frames, tuple(group))  # type: ignore[arg-type]
         else:
             for bound in group:
                 frames = bound.apply(frames, allocate_like)  # type: ignore[union-attr]
-    for frame in frames:
-        if frame.index in run:
-            frame.pts_seconds = frame.index / job.target.rate
-            yield frame
+    return frames
 
 
 def _point_pass(frames: Iterator[Frame], operations: tuple[PointOp, ...]) -> Iterator[Frame]:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from postpipe_kernels._jit import on_compile
 
-from postpipe.delivery import Encoding, OutputFile, RenderedClip, Selection, TimeMap
+from postpipe.delivery import Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
 from postpipe.draft import Draft, Estimate
+from postpipe.edit import Edit
 from postpipe.engine import pack, passes
 from postpipe.engine.account import Account
 from postpipe.engine.board import Board
@@ -62,7 +63,7 @@ class Run:
         self.board = Board(plan.facts)
         self.drafting = drafting
         self._listener = listener
-        self._deliver_seconds = 0.0
+        self._decide_seconds = self._deliver_seconds = 0.0
         self._telling = threading.Lock()
         self._stop = threading.Event()
 
@@ -114,15 +115,23 @@ class Run:
         return list(draft.clips)
 
     def _estimate(self, drafting: Drafting, start_seconds: float) -> Estimate:
-        return estimate(
-            self.board,
-            drafting.full,
-            scratch=self.store.scratch,
-            check=self._check,
-            start_seconds=start_seconds,
-            deliver_seconds=self._deliver_seconds,
-            rerendered=self.counts.rerendered / max(1, self.counts.encoded - self.counts.rerendered),
-        )
+        """Return what the whole job costs; the first time it is asked, since an unchanged draft does nothing."""
+        decided = [self.board.get(kind) for kind in (Draft, Edit, ProjectFormat, Encoding)]
+        key = pack.digest(code_digest(), "estimate", *decided, drafting.full.look, drafting.full.filters)
+        found = self.store.get(Estimate, key)
+        if found is None:
+            found = estimate(
+                self.board,
+                drafting.full,
+                scratch=self.store.scratch,
+                check=self._check,
+                start_seconds=start_seconds,
+                decide_seconds=self._decide_seconds,
+                deliver_seconds=self._deliver_seconds,
+                rerendered=self.counts.rerendered / max(1, self.counts.encoded - self.counts.rerendered),
+            )
+            self.store.put(key, found)
+        return found
 
     def _look_at(self, clips: list[Clip]) -> None:
         frames = sum(clip.picture.declared_frames or 0 for clip in clips)
@@ -167,10 +176,12 @@ class Run:
         """Go from facts to the delivery; return `False` when a take failed on the way and was dropped."""
         desk = self._desk()
         before = len(self.skipped)
+        start = time.process_time()
         for step in self.plan.before:
             self._step(step, desk)
             if self.plan.renders and not self.board.clips:
                 return False
+        self._decide_seconds = time.process_time() - start
         if self.plan.renders:
             self._render()
         if len(self.skipped) != before:

@@ -52,6 +52,7 @@ def join(
     sound_codec: SoundCodec = "aac",
     sound_rate_hz: int = 48000,
     channels: int = 2,
+    sound_options: Mapping[str, str] | None = None,
     sound_samples: int = 0,
     timecode: str | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -60,7 +61,8 @@ def join(
 
     `out` ends in .mp4, or in .mov for PCM sound, ProRes and DNxHR. The units come from `PictureWriter` with
     equal settings and rate `rate`; their packets are copied, so that the decoded pictures are those of the
-    units, bit for bit. `sound` gives exactly `sound_samples` samples (float32, `channels` 1 or 2). `timecode`
+    units, bit for bit. `sound` gives exactly `sound_samples` samples (float32, `channels` 1 or 2); `sound_options` are
+    those of libav's encoder. `timecode`
     (`HH:MM:SS:FF`, `;FF` for drop frame) is that of the first frame. The index stands first, and nothing in
     the file depends on the time or the machine.
 
@@ -89,7 +91,7 @@ def join(
             pictures = _Pictures(container, units, rate)
             track = None
             if sound is not None:
-                track = _SoundTrack(container, sound_codec, sound_rate_hz, channels)
+                track = _SoundTrack(container, sound_codec, sound_rate_hz, channels, sound_options or {})
                 _interleave(container, pictures, track.packets(sound, sound_samples))
             else:
                 for packet in pictures.packets():
@@ -193,11 +195,13 @@ class _Pictures:
 class _SoundTrack:
     """The sound track, encoded in one go."""
 
-    def __init__(self, container: OutputContainer, codec: SoundCodec, rate_hz: int, channels: int) -> None:
+    def __init__(
+        self, container: OutputContainer, codec: SoundCodec, rate_hz: int, channels: int, options: Mapping[str, str]
+    ) -> None:
         self._codec = codec
         self._rate_hz = rate_hz
         self._layout = LAYOUTS[channels]
-        stream = container.add_stream(codec, rate=rate_hz)
+        stream = container.add_stream(codec, rate=rate_hz, options=dict(options))
         assert isinstance(stream, AudioStream)
         context = stream.codec_context
         context.layout = self._layout

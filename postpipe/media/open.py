@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -43,13 +44,17 @@ def file_url(path: Path) -> str:
     return "file:" + os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
 
 
-def open_take(path: Path) -> InputContainer:
+def open_take(path: Path, *, unseen: int | None = None) -> InputContainer:
     """Open a regular file for demuxing; the caller closes it.
+
+    `unseen`: a picture stream of an `INDEXED` container that will not be decoded. Then libav does not decode its
+    first pictures to describe it, which is most of what opening a file takes.
 
     Raises `TakeError` when the path is no regular file, cannot be read, or holds no container that libav
     knows. The bytes decide what a file is: a text file named `.mp4` opens nothing.
     """
     check_regular(path)
+    probing: Any = None if unseen is None else [*[{}] * unseen, {"skip_frame": "all"}]  # PyAV's stub has other types
     try:
         return av.open(
             file_url(path),
@@ -58,6 +63,7 @@ def open_take(path: Path) -> InputContainer:
                 "protocol_whitelist": "file",
                 "format_whitelist": ",".join(CONTAINERS),
             },
+            stream_options=probing,
             metadata_errors="replace",
         )
     except av.FFmpegError as error:

@@ -80,14 +80,14 @@ class PictureReader:
         index = first_index
         try:
             for time, native in self._from(start_pts_seconds):
-                if index == self.clip.first_frames:
-                    break
                 if (native.width, native.height, native.format.name) != shape:
                     raise self._changed(native, index)
                 planes, own = views(native)
                 yield Frame(index, time, planes, picture.pixel_format, picture.colour, own, native.is_corrupt)
                 self._reached = time + length
                 index += 1
+                if index == self.clip.first_frames:
+                    break
         except av.FFmpegError as error:
             raise blame(
                 self.clip.path, f"the picture cannot be decoded from frame {index} on ({error.strerror})", AGAIN

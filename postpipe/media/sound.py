@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from postpipe.errors import TakeError
-from postpipe.media.open import open_take
+from postpipe.media.open import INDEXED, open_take
 from postpipe.model import Clip, SoundBlock
 from postpipe.timing import round_half_up
 
@@ -50,6 +50,7 @@ class SoundReader:
         self.warnings: list[str] = []
         self._jumps = 0
         self._path = clip.path
+        self._picture = clip.picture.index if clip.container in INDEXED else None
         self._stream_index = stream
         self._rate_hz = rate_hz
         self._channels = channels
@@ -85,7 +86,7 @@ class SoundReader:
         """Yield samples at the wanted rate from the wanted start on, until the stream ends."""
         if self._stream_index is None:
             return
-        with open_take(self._path) as container:
+        with open_take(self._path, unseen=self._picture) as container:
             known = self._stream_index < len(container.streams)
             stream = container.streams[self._stream_index] if known else None
             if not isinstance(stream, AudioStream):

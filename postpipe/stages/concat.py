@@ -68,6 +68,7 @@ class WriteClips(Task):
             sound_codec=encoding.sound_codec,
             sound_rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
+            sound_options=encoding.sound_options,
             sound_samples=sound.samples,
         )
         name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
@@ -129,6 +130,7 @@ class JoinSequence(Task):
             sound_codec=encoding.sound_codec,
             sound_rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
+            sound_options=encoding.sound_options,
             sound_samples=sound.samples,
         )
         loudness = meter.result()

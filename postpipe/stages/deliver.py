@@ -29,6 +29,8 @@ _LAYOUTS = {
 
 DRAFT_PRESET, DRAFT_CRF = "ultrafast", 23
 """Of a draft: ten times as quick as the usual preset; fine enough to show what a fix does."""
+DRAFT_SOUND = {"aac_coder": "fast"}
+"""Of a draft: less than half the processor time of libav's usual coder."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Deliver(Task):
         """
         if draft is not None:
             quick = replace(self, video_codec="h264", bits=None, preset=DRAFT_PRESET, crf=DRAFT_CRF, sound_codec=None)
-            return quick.run(None)
+            return replace(quick.run(None), sound_options=DRAFT_SOUND)
         container = encoders.PICTURE_CODECS[self.video_codec].container
         sound_codec = self.sound_codec or ("aac" if container == "mp4" else "pcm_s24le")
         if sound_codec != "aac":
@@ -98,6 +100,7 @@ class Deliver(Task):
             sound_codec=sound_codec,
             sound_rate_hz=self.sound_rate_hz,
             sound_channels=self.sound_channels,
+            sound_options={},
         )
 
 

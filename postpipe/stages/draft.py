@@ -32,8 +32,8 @@ class MakeDraft(Task):
 
     share: Annotated[
         float, Meta(gt=0, le=1, description="how much of each take is looked at and shown, from its in point on")
-    ] = 0.25
-    least_seconds: Annotated[float, Meta(gt=0, description="at least this much of each take")] = 0.75
+    ] = 0.2
+    least_seconds: Annotated[float, Meta(gt=0, description="at least this much of each take")] = 0.5
     long_edge_px: Annotated[int, Meta(ge=64, le=16384, description="largest width or height of the draft")] = 640
 
     def run(self, clips: Each[Clip], names: Each[TakeName], wishes: Wishes) -> Draft:

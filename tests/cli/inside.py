@@ -32,4 +32,5 @@ def postpipe(*arguments: object) -> Done:
             return Done(int(end.code or 0), stdout.getvalue(), stderr.getvalue())
         finally:
             gc.set_threshold(*thresholds)
+            gc.unfreeze()
     raise AssertionError("main() ends with an exit code")

@@ -158,6 +158,25 @@ def test_warm_up_names_each_row_once(cache_home: Path) -> None:
     assert runs == ["['sharpness']", "[]"]
 
 
+@compiled_only
+def test_what_comes_from_the_cache_does_what_its_twin_does() -> None:
+    """It is loaded before numba's compiler is ready, which must not matter to any kernel."""
+    warm_up()
+    code = (
+        "from postpipe_kernels._jit import on_compile\n"
+        "from postpipe_kernels.specs import SPECS\n"
+        "from tests.kernels.test_contract import check_against_twin\n"
+        "told = []\n"
+        "with on_compile(told.append):\n"
+        "    for spec in SPECS:\n"
+        "        for dtype in ('uint8', 'uint16'):\n"
+        "            check_against_twin(spec, 16, 16, dtype, 'padded')\n"
+        "print(told)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_importing_the_package_alone_is_cheap() -> None:
     code = "import sys, postpipe_kernels; print(*sorted({'numba', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
