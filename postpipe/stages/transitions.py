@@ -25,10 +25,8 @@ Kind = Literal["cut", "dissolve", "fade"]
 # Cuts
 SAME = 0.03  # mean difference in code values below which a frame repeats the one before
 LEAST_STEP = 1.5  # mean difference in code values,
-LEAST_RESIDUE = 2.5  # residue,
-LEAST_STRUCTURE = 0.16  # structure,
-LEAST_ISOLATION = 1.5  # and how many times the residue of its neighbours, below which nothing is a cut
-CUT = 1.05  # structure × isolation^0.8 from which on it is one
+LEAST_RESIDUE = 2.5  # and residue below which nothing is a cut
+CUT = 2.0  # structure × isolation^0.7 × newness^0.75, a logistic regression's weights, from which on it is one
 AROUND = 4  # distinct frames on either side that a cut stands out from
 FLASH_SECONDS = 0.4  # a shot that comes back after this time was not cut
 ALIKE = 0.45  # of the change, what may differ still when it came back
@@ -114,18 +112,20 @@ def _cut_candidates(gallery: Gallery) -> Iterator[int]:
     held = np.diff(moved, prepend=0)
     for place in np.flatnonzero(step[moved] > LEAST_STEP).tolist():
         frame = int(moved[place])
-        around = [k for k in range(max(0, place - AROUND), min(len(moved), place + AROUND + 1)) if k != place]
+        near = range(max(0, place - AROUND), min(len(moved), place + AROUND + 1))
+        reach = AROUND * (np.median(held[near]) + 1)  # what moves long before or after has nothing to do with it
+        around = [k for k in near if k != place and abs(moved[k] - frame) <= reach]
         if step[frame] < _second(step[moved[around]]):
             continue
         change = gallery.unlike(frame - 1, frame)
-        if change.residue < LEAST_RESIDUE or change.structure < LEAST_STRUCTURE:
+        if change.residue < LEAST_RESIDUE:
             continue
-        isolation = (change.residue + 1) / (
-            _second([gallery.unlike(k - 1, k).residue for k in moved[around].tolist()]) + 1
-        )
+        others = [gallery.unlike(k - 1, k) for k in moved[around].tolist()]
+        isolation = (change.residue + 1) / (_second([other.residue for other in others]) + 1)
         # a still picture ends with all the movement that it held back
         isolation /= min(max(1.0, held[place] / (2 * np.median(held[[*around, place]]))) ** 0.5, 3.0)
-        if isolation > LEAST_ISOLATION and (change.structure + 0.05) * isolation**0.8 > CUT:
+        newness = (change.structure + 0.02) / (_second([other.structure for other in others]) + 0.02)
+        if (change.structure + 0.05) * isolation**0.7 * newness**0.75 > CUT:
             yield frame
 
 
