@@ -161,7 +161,6 @@ def test_warm_up_names_each_row_once(cache_home: Path) -> None:
 @compiled_only
 def test_what_comes_from_the_cache_does_what_its_twin_does() -> None:
     """It is loaded before numba's compiler is ready, which must not matter to any kernel."""
-    warm_up()
     code = (
         "from postpipe_kernels._jit import on_compile\n"
         "from postpipe_kernels.specs import SPECS\n"
@@ -173,7 +172,8 @@ def test_what_comes_from_the_cache_does_what_its_twin_does() -> None:
         "            check_against_twin(spec, 16, 16, dtype, 'padded')\n"
         "print(told)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    for _ in range(2):  # the first may have to fill the cache
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 
 
