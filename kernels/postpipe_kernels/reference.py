@@ -289,14 +289,11 @@ def _robust_step(change: Reals, known: Reals) -> tuple[Reals, float, float]:
         return np.zeros(3), np.inf, np.inf
     grey = change[3]
     centre = np.average(grey, weights=known)
-    share = known
     for _ in range(ROUNDS):
         scatter = np.average(np.abs(grey - centre), weights=known) + LEAST_SCATTER
         share = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
         centre = np.average(grey, weights=share)
-    error = scatter / np.sqrt(share.sum() ** 2 / (share**2).sum())
-    last = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
-    return np.average(change[:3], axis=1, weights=last), scatter, error
+    return np.average(change[:3], axis=1, weights=share), scatter, scatter * np.sqrt((share**2).sum()) / share.sum()
 
 
 def retouch(
