@@ -18,7 +18,7 @@ from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
 from postpipe_kernels.pixels import Pixels, chroma_taps
 from postpipe_kernels.resize import Taps
-from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, LEAST_SCATTER, ROUNDS, STILLNESS
+from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, LEAST_SCATTER, MANY_ROWS, ROUNDS, STILLNESS
 
 Reals = NDArray[np.float64]
 
@@ -234,7 +234,8 @@ def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], a
 def box_means(plane: Plane, box: tuple[int, int], out: NDArray[np.float32]) -> None:
     """Average boxes; see `tiles.box_means`."""
     (rows, columns), (down, across) = out.shape, box
-    out[...] = plane[: rows * down, : columns * across].reshape(rows, down, columns, across).mean((1, 3))
+    boxes = plane[: rows * down, : columns * across].reshape(rows, down, columns, across)
+    out[...] = boxes[:, :: 2 if down >= MANY_ROWS else 1].mean((1, 3))
 
 
 def log_colours(

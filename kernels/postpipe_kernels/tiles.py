@@ -21,6 +21,9 @@ _u32 = np.uint32
 MOST_BOX = 64
 """The largest box: 64 samples of 10 bits just fit 16."""
 
+MANY_ROWS = 8
+"""Boxes of so many rows are told by every other one."""
+
 DARKEST = 0.02
 """Levels below this share of white count as this much: a logarithm of noise says nothing."""
 
@@ -48,8 +51,9 @@ Colours = NDArray[np.float32]
 def box_means(plane: Plane, box: tuple[int, int], out: NDArray[np.float32]) -> None:
     """Write the mean of each box of samples of `plane` to `out`, float32 `(rows, columns)`, C-contiguous.
 
-    `box`: rows and columns of one, 1 to 64 each. Rows and columns of `plane` beyond the last whole box are left
-    out. Raises `ValueError` when a shape or type does not fit.
+    `box`: rows and columns of one, 1 to 64 each. Of boxes of `MANY_ROWS` and more, every other row is read: reading
+    is what this costs. Rows and columns of `plane` beyond the last whole box are left out. Raises `ValueError` when
+    a shape or type does not fit.
     """
     check_plane(plane, "plane")
     down, across = box
@@ -60,19 +64,20 @@ def box_means(plane: Plane, box: tuple[int, int], out: NDArray[np.float32]) -> N
         raise ValueError(f"out must be C-contiguous float32, not {out.dtype} {out.shape}")
     if rows * down > plane.shape[0] or columns * across > plane.shape[1]:
         raise ValueError(f"{rows}×{columns} boxes of {down}×{across} do not fit into {plane.shape}")
-    _box_means(*samples(packed(plane)), down, across, rows, columns, out.reshape(-1))
+    step = 2 if down >= MANY_ROWS else 1
+    _box_means(*samples(packed(plane)), down, across, step, rows, columns, out.reshape(-1))
 
 
 @kernel
-def _box_means(plane, pitch, down, across, rows, columns, out):
+def _box_means(plane, pitch, down, across, step, rows, columns, out):
     width = columns * across
     sums = np.empty(width, np.uint16)
-    scale = _f32(1.0 / (down * across))
+    scale = _f32(1.0 / (-(-down // step) * across))
     for row in range(rows):
         start = _at(row * down * pitch)
         for x in range(_at(width)):
             sums[x] = plane[start + x]
-        for y in range(1, down):
+        for y in range(step, down, step):
             start = _at((row * down + y) * pitch)
             for x in range(_at(width)):
                 sums[x] = _u16(sums[x] + _u16(plane[start + x]))
@@ -196,8 +201,10 @@ def _tile_steps(now, weight, before, weight_before, flow, steps, spread, level):
             scatter, error, known = _robust(still, counts, pixels, shares)
             if known < LEAST_KNOWN:
                 scatter, error = _f32(np.inf), _f32(np.inf)
-            _follow(now, weight, before, weight_before, flow, top, bottom, left, right, moved, moved_counts)
-            moved_scatter, moved_error, moved_known = _robust(moved, moved_counts, pixels, moved_shares)
+            moved_scatter, moved_error, moved_known = scatter, error, np.int32(0)
+            if scatter > _f32(LEAST_SCATTER * STILLNESS):  # else nothing can be clearly more alike
+                _follow(now, weight, before, weight_before, flow, top, bottom, left, right, moved, moved_counts)
+                moved_scatter, moved_error, moved_known = _robust(moved, moved_counts, pixels, moved_shares)
             if moved_known >= LEAST_KNOWN and moved_scatter * _f32(STILLNESS) < scatter:
                 spread[i, j] = moved_error
                 _step_along(now, before, flow, top, bottom, left, right, moved_shares, steps[i, j])

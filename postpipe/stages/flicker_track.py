@@ -132,7 +132,8 @@ def _optical_flow() -> tuple[Any, Any]:
 
     def band(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
         around = cv2.boxFilter(grey, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
-        return np.asarray(np.clip((grey - around) * BAND_SCALE + 128, 0, 255), np.uint8)
+        detail: NDArray[np.uint8] = cv2.convertScaleAbs(cv2.subtract(grey, around), alpha=BAND_SCALE, beta=128)
+        return detail
 
     def flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
         if min(now.shape) < LEAST_FLOW or now is before:
