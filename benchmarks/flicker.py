@@ -115,7 +115,7 @@ def found(footage: Footage) -> Flicker:
 
 def ours(footage: Footage) -> Footage:
     """Return the footage as it is handed to the encoder, at `mode = "auto"`."""
-    bound = Deflicker().bind(found(footage))
+    bound = Deflicker(mode="auto").bind(found(footage))
     if bound is None:
         return footage
     out = tuple(plane.copy() for plane in footage.planes)

@@ -45,6 +45,9 @@ LEAST_SCATTER = 0.002
 STILLNESS = 1.2
 """A tile counts as moving where the flow makes it this much more alike: flow over noise costs more than it gives."""
 
+SLIP = 0.3
+"""Pixels by which the flow is usually off (standard deviation)."""
+
 Colours = NDArray[np.float32]
 
 
@@ -206,11 +209,17 @@ def _tile_steps(now, weight, before, weight_before, flow, steps, spread, level):
                 _follow(now, weight, before, weight_before, flow, top, bottom, left, right, moved, moved_counts)
                 moved_scatter, moved_error, moved_known = _robust(moved, moved_counts, pixels, moved_shares)
             if moved_known >= LEAST_KNOWN and moved_scatter * _f32(STILLNESS) < scatter:
-                spread[i, j] = moved_error
                 _step_along(now, before, flow, top, bottom, left, right, moved_shares, steps[i, j])
+                slip, slip_error = _slip(now, top, bottom, left, right, moved, moved_shares, moved_scatter)
+                error = moved_error
             else:
-                spread[i, j] = error
                 _step(now, before, top, bottom, left, right, shares, steps[i, j])
+                slip, slip_error = _f32(0.0), _f32(0.0)
+                if known >= LEAST_KNOWN:
+                    slip, slip_error = _slip(now, top, bottom, left, right, still, shares, scatter)
+            spread[i, j] = np.sqrt(error * error + slip_error * slip_error)
+            for c in range(3):
+                steps[i, j, c] -= slip
             _levels(now, weight, top, bottom, left, right, level[i, j])
 
 
@@ -328,6 +337,50 @@ def _step_along(now, before, flow, top, bottom, left, right, shares, out):
                 blue += share * (now[2, y, x] - _between(before, 2, across, down))
             n += 1
     out[0], out[1], out[2] = red / known, green / known, blue / known
+
+
+@kernel(fastmath=True)
+def _slip(now, top, bottom, left, right, changes, shares, scatter):
+    """Return how much of a tile's change a displacement that the flow missed explains, and the error that leaves."""
+    _, rows, columns = now.shape
+    total, squares = _f32(1e-12), _f32(1e-24)
+    x1, y1, r1 = _f32(0.0), _f32(0.0), _f32(0.0)
+    xx, xy, yy, xr, yr = _f32(0.0), _f32(0.0), _f32(0.0), _f32(0.0), _f32(0.0)
+    n = _at(0)
+    for y in range(_at(top), _at(bottom)):
+        above = max(y, _at(1)) - _at(1)
+        below = min(y + _at(1), _at(rows - 1))
+        for x in range(_at(left), _at(right)):
+            before_x = max(x, _at(1)) - _at(1)
+            after_x = min(x + _at(1), _at(columns - 1))
+            steep_x = _f32(0.5) * (now[3, y, after_x] - now[3, y, before_x])
+            steep_y = _f32(0.5) * (now[3, below, x] - now[3, above, x])
+            share, change = shares[n], changes[n]
+            total += share
+            squares += share * share
+            x1 += share * steep_x
+            y1 += share * steep_y
+            r1 += share * change
+            xx += share * steep_x * steep_x
+            xy += share * steep_x * steep_y
+            yy += share * steep_y * steep_y
+            xr += share * steep_x * change
+            yr += share * steep_y * change
+            n += _at(1)
+    mean_x, mean_y, mean_r = x1 / total, y1 / total, r1 / total
+    # normal equations of the displacement, which is within SLIP pixels (a Gaussian prior)
+    noise = scatter * scatter * squares / (total * total)
+    prior = noise / _f32(SLIP * SLIP)
+    a = xx / total - mean_x * mean_x + prior
+    b = xy / total - mean_x * mean_y
+    c = yy / total - mean_y * mean_y + prior
+    u = xr / total - mean_x * mean_r
+    v = yr / total - mean_y * mean_r
+    inverse = _f32(1.0) / (a * c - b * b)
+    across = (c * u - b * v) * inverse
+    down = (a * v - b * u) * inverse
+    error = noise * (c * mean_x * mean_x - _f32(2.0) * b * mean_x * mean_y + a * mean_y * mean_y) * inverse
+    return mean_x * across + mean_y * down, np.sqrt(max(error, _f32(0.0)))
 
 
 @kernel

@@ -15,6 +15,7 @@ from postpipe.engine.stage import FixFilter, PointParams, Rendered, Slot, Verdic
 from postpipe.model import Clip, Frame
 from postpipe.stages import flicker
 from postpipe.stages.flicker import KINDS, Flicker
+from postpipe.stages.flicker_parts import LEVELS
 from postpipe.stages.flicker_track import FlickerTrack
 
 LEAST = 5e-4
@@ -32,11 +33,12 @@ class BoundDeflicker:
     """The correction of one take: natural logarithms of what each source frame is to lose, float32.
 
     `gain` `(frames, 3)`: of R', G', B' at white. `exponent` `(frames,)`: of their power.
-    `local` `(frames, down, across)`, or `None`.
+    `tone` `(frames, LEVELS, 3)`: of R', G', B' besides, by level of grey. `local` `(frames, down, across)`, or `None`.
     """
 
     gain: NDArray[np.float32]
     exponent: NDArray[np.float32]
+    tone: NDArray[np.float32]
     local: NDArray[np.float32] | None
 
     def at(self, frame: Frame) -> PointParams | None:
@@ -55,7 +57,8 @@ class BoundDeflicker:
         power = np.exp(-exponent)
         # what R', G' and B' of grey are multiplied by at each level, and how steep that makes them
         factor = np.exp(-gain[:, None] * power) * np.maximum(level, DARKEST) ** (power - 1)
-        grey = level * factor
+        tone = np.stack([np.interp(level, LEVELS, row) for row in self.tone[frame.index].T])
+        grey = level * factor * np.exp(-tone)
         steep = np.where(level > DARKEST, power, 1.0) * factor
         new = luma_of @ grey  # Y', Cb, Cr of what was grey
         # what Cb and Cr do to Y' where channels differ: R', G', B' of a colour are grey's plus these times Cb and Cr
@@ -110,7 +113,7 @@ class Deflicker(FixFilter):
             return None
         frames = len(found.exposure)
         gain, exponent = np.zeros((frames, 3)), np.zeros(frames)
-        local = np.zeros_like(found.local)
+        tone, local = np.zeros_like(found.tone), np.zeros_like(found.local)
         for stretch in found.stretches:
             here = slice(stretch.first, stretch.last + 1)
             if self.keep_strobe and stretch.percent["exposure"] >= flicker.STROBE_PERCENT:
@@ -123,6 +126,8 @@ class Deflicker(FixFilter):
             if "gamma" in kinds:
                 exponent[here] += self.strength * found.gamma[here]
                 gain[here] -= self.strength * found.gamma[here, None] * found.pivot[here]
+            if kinds - {"local"}:
+                tone[here] += self.strength * found.tone[here]
             if "local" in kinds:
                 local[here] += self.strength * found.local[here]
             for flash in found.flashes:
@@ -135,6 +140,7 @@ class Deflicker(FixFilter):
         return BoundDeflicker(
             np.clip(gain, -LARGEST, LARGEST).astype(np.float32),
             np.clip(exponent, -LARGEST, LARGEST).astype(np.float32),
+            tone,
             np.clip(local, -LARGEST, LARGEST) if np.abs(local).max(initial=0) >= LEAST else None,
         )
 
