@@ -48,6 +48,9 @@ STILLNESS = 1.2
 SLIP = 0.3
 """Pixels by which the flow is usually off (standard deviation)."""
 
+MOST_ALIKE = 0.8
+"""Correlation of neighbouring pixels from which on a tile is one sample or two, however many pixels it has."""
+
 Colours = NDArray[np.float32]
 
 
@@ -211,12 +214,13 @@ def _tile_steps(now, weight, before, weight_before, flow, steps, spread, level):
             if moved_known >= LEAST_KNOWN and moved_scatter * _f32(STILLNESS) < scatter:
                 _step_along(now, before, flow, top, bottom, left, right, moved_shares, steps[i, j])
                 slip, slip_error = _slip(now, top, bottom, left, right, moved, moved_shares, moved_scatter)
-                error = moved_error
+                error = moved_error * _inflation(moved, moved_shares, bottom - top, right - left)
             else:
                 _step(now, before, top, bottom, left, right, shares, steps[i, j])
                 slip, slip_error = _f32(0.0), _f32(0.0)
                 if known >= LEAST_KNOWN:
                     slip, slip_error = _slip(now, top, bottom, left, right, still, shares, scatter)
+                    error *= _inflation(still, shares, bottom - top, right - left)
             spread[i, j] = np.sqrt(error * error + slip_error * slip_error)
             for c in range(3):
                 steps[i, j, c] -= slip
@@ -381,6 +385,40 @@ def _slip(now, top, bottom, left, right, changes, shares, scatter):
     down = (a * v - b * u) * inverse
     error = noise * (c * mean_x * mean_x - _f32(2.0) * b * mean_x * mean_y + a * mean_y * mean_y) * inverse
     return mean_x * across + mean_y * down, np.sqrt(max(error, _f32(0.0)))
+
+
+@kernel(fastmath=True)
+def _inflation(changes, shares, rows, columns):
+    """Return by what the standard error grows because neighbouring pixels are off alike.
+
+    Noise differs from pixel to pixel; what a flow has got wrong hangs together. The effective number of samples of
+    an autoregressive process of first order, across and down (Bartlett 1946).
+    """
+    total, sums = _f32(1e-12), _f32(0.0)
+    for k in range(_at(rows * columns)):
+        total += shares[k]
+        sums += shares[k] * changes[k]
+    mean = sums / total
+    power, power_known = _f32(1e-12), _f32(1e-12)
+    across, across_known = _f32(0.0), _f32(1e-12)
+    down, down_known = _f32(0.0), _f32(1e-12)
+    for y in range(_at(rows)):
+        for x in range(_at(columns)):
+            k = y * _at(columns) + x
+            here = shares[k] * (changes[k] - mean)
+            power += here * here
+            power_known += shares[k] * shares[k]
+            if x > 0:
+                across += here * shares[k - _at(1)] * (changes[k - _at(1)] - mean)
+                across_known += shares[k] * shares[k - _at(1)]
+            if y > 0:
+                above = k - _at(columns)
+                down += here * shares[above] * (changes[above] - mean)
+                down_known += shares[k] * shares[above]
+    usual = power / power_known
+    a = min(max(across / across_known / usual, _f32(0.0)), _f32(MOST_ALIKE))
+    b = min(max(down / down_known / usual, _f32(0.0)), _f32(MOST_ALIKE))
+    return np.sqrt((_f32(1.0) + a) / (_f32(1.0) - a) * (_f32(1.0) + b) / (_f32(1.0) - b))
 
 
 @kernel

@@ -11,8 +11,15 @@ from postpipe.stages.flicker_steps import FLOOR, ROUNDED, Steps
 LOCAL_REACH = 0.6
 """How far a tile listens to its neighbours, in tiles (sigma)."""
 
-LOCAL_TRUST = 0.006
-"""A tile's step is believed by half where its standard error is this."""
+LOCAL_TRUST = 0.012
+"""A tile's step is believed by a quarter where its standard error is this, and soon not at all where it is larger."""
+
+LOCAL_ALIKE = (0.75, 0.9)
+"""Correlation of a tile with its neighbours below which it moves, and from which on it flickers.
+
+Light that falls on a region is smooth there, and all tiles of it go up and down together. What a flow has got wrong
+comes and goes at each place in its own time, as pattern after pattern passes.
+"""
 
 LOCAL_STRETCH = 8
 """Local flicker is there in most stretches of this many frames; what only passes through is not flicker."""
@@ -27,7 +34,7 @@ def local_flicker(left: Reals, steps: Steps, rate: float) -> tuple[Reals, float]
     frames, tiles = left.shape[:2]
     weight = steps.known[..., None] / steps.variance
     step = (weight * left).sum(2) / np.maximum(weight.sum(2), 1e-9)
-    step = step * LOCAL_TRUST**2 / (LOCAL_TRUST**2 + steps.error**2)
+    step = step * (LOCAL_TRUST**2 / (LOCAL_TRUST**2 + steps.error**2)) ** 2
     place = np.stack(np.divmod(np.arange(tiles), steps.shape[1]), axis=1)
     distance = ((place[:, None] - place[None]) ** 2).sum(-1)
     noise = np.median(steps.error, axis=0) ** 2 + FLOOR**2
@@ -38,8 +45,11 @@ def local_flicker(left: Reals, steps: Steps, rate: float) -> tuple[Reals, float]
     series = np.cumsum(step, axis=0)
 
     quick, _ = split_light(series, rate, 3 * least_stiffness(rate))
-    stretches = np.array_split(quick * (quick @ alone.T), max(1, frames // LOCAL_STRETCH))
-    alike = np.maximum(np.median([stretch.mean(0) for stretch in stretches], axis=0), 0.0)
+    around = quick @ alone.T
+    correlation = (quick * around).mean(0) / (np.sqrt((quick**2).mean(0) * (around**2).mean(0)) + 1e-12)
+    flickers = np.interp(correlation, LOCAL_ALIKE, (0, 1))
+    stretches = np.array_split(quick * around, max(1, frames // LOCAL_STRETCH))
+    alike = np.maximum(np.median([stretch.mean(0) for stretch in stretches], axis=0), 0.0) * flickers**2
     strongest = np.sort(alike)[-max(1, tiles // 10) :]
 
     whole, _ = split_light(series, rate, 10 * least_stiffness(rate))

@@ -223,16 +223,34 @@ def common_percent(steps: Steps, change: Reals, weight: Reals, rate: float, stif
             step = (share * change).sum((1, 2)) / np.maximum(share.sum((1, 2)), 1e-9)
             series = np.cumsum(step)
             quarters.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
-    if len(quarters) < 2:
-        quarters *= 2
-    products = [float(np.mean(a * b)) for n, a in enumerate(quarters) for b in quarters[:n]]
-    return 100 * float(np.sqrt(max(0.0, 2 * float(np.median(products)) if products else 0.0)))
+    return _common_amplitude(quarters, ALIKE)
 
 
 def gamma_percent(steps: Steps, shared: Shared, rate: float, stiffness: float, sure: Reals) -> float:
-    """Return the amplitude of the exponent in percent, from what the squares of a chessboard of tiles say alike."""
-    halves = []
-    for half in (steps.white, ~steps.white):
-        series = np.cumsum(_exponent(steps.change, steps.level, shared.weight * half[:, None]))
-        halves.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
-    return 100 * float(np.sqrt(max(0.0, 2 * float(np.mean(halves[0] * halves[1])))))
+    """Return the amplitude of the exponent in percent, from what the quarters of the picture say alike."""
+    parts = [shared.weight * (steps.quarter == number)[:, None] for number in range(4)]
+    total = sum(_leverage(steps.level, part) for part in parts)
+    told = []
+    for part in parts:
+        if _leverage(steps.level, part) > 0.02 * total:
+            series = np.cumsum(_exponent(steps.change, steps.level, part))
+            told.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
+    return _common_amplitude(told, GAMMA_ALIKE)
+
+
+ALIKE = (0.1, 0.4)
+"""Correlation of the quarters below which there is no flicker, and from which on it is believed."""
+GAMMA_ALIKE = (0.6, 0.85)
+"""The same of the exponent: a slope over tiles follows what moves more easily than their mean does."""
+
+
+def _common_amplitude(series: list[Reals], correlated: tuple[float, float]) -> float:
+    """Return √2 times the root mean square of what series have in common, in percent: the median of their pairs."""
+    if len(series) < 2:
+        series = series * 2
+    pairs = [(a, b) for n, a in enumerate(series) for b in series[:n]]
+    if not pairs:
+        return 0.0
+    common = float(np.median([np.mean(a * b) for a, b in pairs]))
+    alike = float(np.median([np.mean(a * b) / (np.sqrt(np.mean(a**2) * np.mean(b**2)) + 1e-12) for a, b in pairs]))
+    return 100 * float(np.sqrt(max(0.0, 2 * common))) * float(np.interp(alike, correlated, (0, 1)))

@@ -64,6 +64,7 @@ def distinct_steps(track: FlickerTrack) -> Steps:
     change[:1] = 0.0
     level = track.level.reshape(frames, -1, 3)[frame].astype(np.float64) * -LEVEL_STEP
     rounding = track.code**2 / 6 * ROUNDED / np.exp(2 * level)
+    level -= change / 2  # halfway: a tile is bright because it has just become so, which would pass for gamma
     error = np.where(known, spread, 1.0)
     variance = error[..., None] ** 2 + FLOOR**2 + rounding
     shape = (track.spread.shape[1], track.spread.shape[2])
