@@ -115,7 +115,7 @@ def found(footage: Footage) -> Flicker:
 
 def ours(footage: Footage) -> Footage:
     """Return the footage as it is handed to the encoder, at `mode = "auto"`."""
-    bound = Deflicker(mode="auto").bind(found(footage))
+    bound = Deflicker().bind(found(footage))
     if bound is None:
         return footage
     out = tuple(plane.copy() for plane in footage.planes)
@@ -145,7 +145,7 @@ def seed_of(*parts: object) -> int:
     return zlib.crc32("|".join(map(str, parts)).encode())
 
 
-def segment_figures(segment: tuple[str, int, int], clean: Footage, light: bool) -> dict[str, Any]:
+def segment_figures(segment: tuple[str, int, int], clean: Footage) -> dict[str, Any]:
     """Return all figures of one segment."""
 
     def faulty(kind: str, amplitude: float) -> tuple[Footage, faults.Fault | None]:
@@ -264,8 +264,8 @@ def main() -> None:
     rows = []
     for number, segment in enumerate((TUNED if options.tuned else HELD_OUT)[: options.segments]):
         clean = read(options.media / segment[0], *segment[1:])
-        row = segment_figures(segment, clean, light=True)
-        if number % 3 == 0:
+        row = segment_figures(segment, clean)
+        if number % 8 == 0:
             row["after_encoder"] = after_encoder(segment, clean)
         rows.append(row)
         print(

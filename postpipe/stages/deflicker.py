@@ -98,7 +98,7 @@ class Deflicker(FixFilter):
     mode: Annotated[
         Literal["auto", "on", "off"],
         Meta(description="auto: where flicker is strong enough to be seen; on: whatever there is of it; off: never"),
-    ] = "off"
+    ] = "auto"
     strength: Annotated[float, Meta(ge=0, le=1, description="share of the flicker that is taken out")] = 1.0
     keep_strobe: Annotated[
         bool, Meta(description="leave light that goes on and off (25 % and more) as it is: it is meant")

@@ -11,8 +11,11 @@ from postpipe.stages.flicker_steps import FLOOR, ROUNDED, Steps
 LOCAL_REACH = 0.6
 """How far a tile listens to its neighbours, in tiles (sigma)."""
 
-LOCAL_TRUST = 0.012
+LOCAL_TRUST = 0.015
 """A tile's step is believed by a quarter where its standard error is this, and soon not at all where it is larger."""
+
+LOCAL_LEAP = 2.0
+"""Where there is local flicker, steps of this much larger an error are followed too: they are what is the likeliest."""
 
 LOCAL_ALIKE = (0.75, 0.9)
 """Correlation of a tile with its neighbours below which it moves, and from which on it flickers.
@@ -33,8 +36,11 @@ def local_flicker(left: Reals, steps: Steps, rate: float) -> tuple[Reals, float]
     """
     frames, tiles = left.shape[:2]
     weight = steps.known[..., None] / steps.variance
-    step = (weight * left).sum(2) / np.maximum(weight.sum(2), 1e-9)
-    step = step * (LOCAL_TRUST**2 / (LOCAL_TRUST**2 + steps.error**2)) ** 2
+    grey = (weight * left).sum(2) / np.maximum(weight.sum(2), 1e-9)
+
+    def followed(trusted: float) -> Reals:
+        return np.cumsum(grey * (trusted**2 / (trusted**2 + steps.error**2)) ** 2, axis=0)
+
     place = np.stack(np.divmod(np.arange(tiles), steps.shape[1]), axis=1)
     distance = ((place[:, None] - place[None]) ** 2).sum(-1)
     noise = np.median(steps.error, axis=0) ** 2 + FLOOR**2
@@ -42,9 +48,8 @@ def local_flicker(left: Reals, steps: Steps, rate: float) -> tuple[Reals, float]
     alone = trust - np.diag(np.diag(trust))
     trust /= np.maximum(trust.sum(1, keepdims=True), 1e-9)
     alone /= np.maximum(alone.sum(1, keepdims=True), 1e-9)
-    series = np.cumsum(step, axis=0)
 
-    quick, _ = split_light(series, rate, 3 * least_stiffness(rate))
+    quick, _ = split_light(followed(LOCAL_TRUST), rate, 3 * least_stiffness(rate))
     around = quick @ alone.T
     correlation = (quick * around).mean(0) / (np.sqrt((quick**2).mean(0) * (around**2).mean(0)) + 1e-12)
     flickers = np.interp(correlation, LOCAL_ALIKE, (0, 1))
@@ -52,7 +57,7 @@ def local_flicker(left: Reals, steps: Steps, rate: float) -> tuple[Reals, float]
     alike = np.maximum(np.median([stretch.mean(0) for stretch in stretches], axis=0), 0.0) * flickers**2
     strongest = np.sort(alike)[-max(1, tiles // 10) :]
 
-    whole, _ = split_light(series, rate, 10 * least_stiffness(rate))
+    whole, _ = split_light(followed(LOCAL_LEAP * LOCAL_TRUST), rate, 10 * least_stiffness(rate))
     smoothed = whole @ trust.T
     said = np.maximum((whole * (whole @ alone.T)).mean(0), 0.0)
     believed = said / np.maximum(np.maximum((smoothed**2).mean(0), said), 1e-12)

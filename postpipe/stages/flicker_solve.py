@@ -240,7 +240,7 @@ def gamma_percent(steps: Steps, shared: Shared, rate: float, stiffness: float, s
 
 ALIKE = (0.1, 0.4)
 """Correlation of the quarters below which there is no flicker, and from which on it is believed."""
-GAMMA_ALIKE = (0.6, 0.85)
+GAMMA_ALIKE = (0.7, 0.9)
 """The same of the exponent: a slope over tiles follows what moves more easily than their mean does."""
 
 
