@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from postpipe_kernels._jit import kernel
 from postpipe_kernels._planes import Plane, check_plane, packed, samples
+from postpipe_kernels.robust import LEAST_KNOWN, LEAST_SCATTER, inflation, robust, slip
 
 _at = np.uint64
 _f32 = np.float32
@@ -33,23 +34,8 @@ CLIPPED = 0.97
 DIM = 0.10
 """Pixels whose three channels together stay below this are too dark to tell."""
 
-LEAST_KNOWN = 8
-"""Pixels that a tile needs to say anything."""
-
-ROUNDS = 4
-"""Rounds of reweighting: the fifth changes a step by less than a hundredth of a per cent."""
-
-LEAST_SCATTER = 0.002
-"""Pixels that are this far apart are alike: where there is no noise, a slow change moves few whole code values."""
-
 STILLNESS = 1.2
 """A tile counts as moving where the flow makes it this much more alike: flow over noise costs more than it gives."""
-
-SLIP = 0.3
-"""Pixels by which the flow is usually off (standard deviation)."""
-
-MOST_ALIKE = 0.8
-"""Correlation of neighbouring pixels from which on a tile is one sample or two, however many pixels it has."""
 
 Colours = NDArray[np.float32]
 
@@ -166,9 +152,11 @@ def tile_steps(
     used for a tile only where it makes the two frames clearly more alike than staying does.
 
     Filled, float32: `steps` `(tiles down, across, 3)`, the change of the logarithms of R', G' and B', a mean with
-    Geman and McClure's weights around the change of grey; `spread` `(tiles down, across)`, the standard error of
-    the change of grey, infinite where fewer than 8 pixels can be compared; `level` like `steps`, the mean
-    logarithm now, pixels counting by `weight`. Raises `ValueError` when a shape or type does not fit.
+    Geman and McClure's weights around the change of grey, less what a displacement of usually `SLIP` pixels that the
+    flow missed explains of it (least squares along the gradient, as in Negahdaripour, "Revised definition of optical
+    flow", PAMI 20, 1998). `spread` `(tiles down, across)`: the standard error of the change of grey, larger where
+    neighbouring pixels are off alike, infinite where fewer than 8 pixels can be compared. `level` like `steps`: the
+    mean logarithm now, pixels counting by `weight`. Raises `ValueError` when a shape or type does not fit.
     """
     rows, columns = weight.shape
     _check(now, before, shape=(4, rows, columns))
@@ -204,26 +192,26 @@ def _tile_steps(now, weight, before, weight_before, flow, steps, spread, level):
             left, right = j * columns // across, (j + 1) * columns // across
             _stay(now, weight, before, weight_before, top, bottom, left, right, still, counts)
             pixels = (bottom - top) * (right - left)
-            scatter, error, known = _robust(still, counts, pixels, shares)
+            scatter, error, known = robust(still, counts, pixels, shares)
             if known < LEAST_KNOWN:
                 scatter, error = _f32(np.inf), _f32(np.inf)
             moved_scatter, moved_error, moved_known = scatter, error, np.int32(0)
             if scatter > _f32(LEAST_SCATTER * STILLNESS):  # else nothing can be clearly more alike
                 _follow(now, weight, before, weight_before, flow, top, bottom, left, right, moved, moved_counts)
-                moved_scatter, moved_error, moved_known = _robust(moved, moved_counts, pixels, moved_shares)
+                moved_scatter, moved_error, moved_known = robust(moved, moved_counts, pixels, moved_shares)
             if moved_known >= LEAST_KNOWN and moved_scatter * _f32(STILLNESS) < scatter:
                 _step_along(now, before, flow, top, bottom, left, right, moved_shares, steps[i, j])
-                slip, slip_error = _slip(now, top, bottom, left, right, moved, moved_shares, moved_scatter)
-                error = moved_error * _inflation(moved, moved_shares, bottom - top, right - left)
+                shift, slip_error = slip(now, top, bottom, left, right, moved, moved_shares, moved_scatter)
+                error = moved_error * inflation(moved, moved_shares, bottom - top, right - left)
             else:
                 _step(now, before, top, bottom, left, right, shares, steps[i, j])
-                slip, slip_error = _f32(0.0), _f32(0.0)
+                shift, slip_error = _f32(0.0), _f32(0.0)
                 if known >= LEAST_KNOWN:
-                    slip, slip_error = _slip(now, top, bottom, left, right, still, shares, scatter)
-                    error *= _inflation(still, shares, bottom - top, right - left)
+                    shift, slip_error = slip(now, top, bottom, left, right, still, shares, scatter)
+                    error *= inflation(still, shares, bottom - top, right - left)
             spread[i, j] = np.sqrt(error * error + slip_error * slip_error)
             for c in range(3):
-                steps[i, j, c] -= slip
+                steps[i, j, c] -= shift
             _levels(now, weight, top, bottom, left, right, level[i, j])
 
 
@@ -269,45 +257,6 @@ def _between(picture, c, across, down):
     return upper + b * (lower - upper)
 
 
-@kernel(fastmath=True)
-def _robust(changes, counts, pixels, shares):
-    """Fill `shares` with what each pixel counts; return the scatter of changes, their mean's error, and how many."""
-    total = _f32(0.0)
-    sums = _f32(0.0)
-    known = np.int32(0)
-    for k in range(_at(pixels)):
-        total += counts[k]
-        sums += counts[k] * changes[k]
-        known += np.int32(counts[k] > _f32(0.0))
-    scatter = _f32(0.0)
-    if known < LEAST_KNOWN:
-        for k in range(_at(pixels)):
-            shares[k] = _f32(0.0)
-        return scatter, scatter, known
-    centre = sums / total
-    weights = _f32(1.0)
-    squares = _f32(1.0)
-    for _ in range(ROUNDS):
-        apart = _f32(0.0)
-        for k in range(_at(pixels)):
-            apart += counts[k] * abs(changes[k] - centre)
-        scatter = apart / total + _f32(LEAST_SCATTER)
-        inverse = _f32(1.0) / (_f32(2.0) * scatter * scatter)
-        weights = _f32(0.0)
-        squares = _f32(0.0)
-        sums = _f32(0.0)
-        for k in range(_at(pixels)):
-            away = changes[k] - centre
-            near = _f32(1.0) / (_f32(1.0) + away * away * inverse)
-            share = near * near * counts[k]
-            shares[k] = share
-            weights += share
-            squares += share * share
-            sums += share * changes[k]
-        centre = sums / weights
-    return scatter, scatter * np.sqrt(squares) / weights, known
-
-
 @kernel
 def _step(now, before, top, bottom, left, right, shares, out):
     known = _f32(1e-12)
@@ -341,84 +290,6 @@ def _step_along(now, before, flow, top, bottom, left, right, shares, out):
                 blue += share * (now[2, y, x] - _between(before, 2, across, down))
             n += 1
     out[0], out[1], out[2] = red / known, green / known, blue / known
-
-
-@kernel(fastmath=True)
-def _slip(now, top, bottom, left, right, changes, shares, scatter):
-    """Return how much of a tile's change a displacement that the flow missed explains, and the error that leaves."""
-    _, rows, columns = now.shape
-    total, squares = _f32(1e-12), _f32(1e-24)
-    x1, y1, r1 = _f32(0.0), _f32(0.0), _f32(0.0)
-    xx, xy, yy, xr, yr = _f32(0.0), _f32(0.0), _f32(0.0), _f32(0.0), _f32(0.0)
-    n = _at(0)
-    for y in range(_at(top), _at(bottom)):
-        above = max(y, _at(1)) - _at(1)
-        below = min(y + _at(1), _at(rows - 1))
-        for x in range(_at(left), _at(right)):
-            before_x = max(x, _at(1)) - _at(1)
-            after_x = min(x + _at(1), _at(columns - 1))
-            steep_x = _f32(0.5) * (now[3, y, after_x] - now[3, y, before_x])
-            steep_y = _f32(0.5) * (now[3, below, x] - now[3, above, x])
-            share, change = shares[n], changes[n]
-            total += share
-            squares += share * share
-            x1 += share * steep_x
-            y1 += share * steep_y
-            r1 += share * change
-            xx += share * steep_x * steep_x
-            xy += share * steep_x * steep_y
-            yy += share * steep_y * steep_y
-            xr += share * steep_x * change
-            yr += share * steep_y * change
-            n += _at(1)
-    mean_x, mean_y, mean_r = x1 / total, y1 / total, r1 / total
-    # normal equations of the displacement, which is within SLIP pixels (a Gaussian prior)
-    noise = scatter * scatter * squares / (total * total)
-    prior = noise / _f32(SLIP * SLIP)
-    a = xx / total - mean_x * mean_x + prior
-    b = xy / total - mean_x * mean_y
-    c = yy / total - mean_y * mean_y + prior
-    u = xr / total - mean_x * mean_r
-    v = yr / total - mean_y * mean_r
-    inverse = _f32(1.0) / (a * c - b * b)
-    across = (c * u - b * v) * inverse
-    down = (a * v - b * u) * inverse
-    error = noise * (c * mean_x * mean_x - _f32(2.0) * b * mean_x * mean_y + a * mean_y * mean_y) * inverse
-    return mean_x * across + mean_y * down, np.sqrt(max(error, _f32(0.0)))
-
-
-@kernel(fastmath=True)
-def _inflation(changes, shares, rows, columns):
-    """Return by what the standard error grows because neighbouring pixels are off alike.
-
-    Noise differs from pixel to pixel; what a flow has got wrong hangs together. The effective number of samples of
-    an autoregressive process of first order, across and down (Bartlett 1946).
-    """
-    total, sums = _f32(1e-12), _f32(0.0)
-    for k in range(_at(rows * columns)):
-        total += shares[k]
-        sums += shares[k] * changes[k]
-    mean = sums / total
-    power, power_known = _f32(1e-12), _f32(1e-12)
-    across, across_known = _f32(0.0), _f32(1e-12)
-    down, down_known = _f32(0.0), _f32(1e-12)
-    for y in range(_at(rows)):
-        for x in range(_at(columns)):
-            k = y * _at(columns) + x
-            here = shares[k] * (changes[k] - mean)
-            power += here * here
-            power_known += shares[k] * shares[k]
-            if x > 0:
-                across += here * shares[k - _at(1)] * (changes[k - _at(1)] - mean)
-                across_known += shares[k] * shares[k - _at(1)]
-            if y > 0:
-                above = k - _at(columns)
-                down += here * shares[above] * (changes[above] - mean)
-                down_known += shares[k] * shares[above]
-    usual = power / power_known
-    a = min(max(across / across_known / usual, _f32(0.0)), _f32(MOST_ALIKE))
-    b = min(max(down / down_known / usual, _f32(0.0)), _f32(MOST_ALIKE))
-    return np.sqrt((_f32(1.0) + a) / (_f32(1.0) - a) * (_f32(1.0) + b) / (_f32(1.0) - b))
 
 
 @kernel

@@ -41,7 +41,7 @@ class Steps:
     def quarter(self) -> NDArray[np.int64]:
         """For each tile, 0 to 3: the quarter of the picture that it lies in."""
         row, column = np.divmod(np.arange(self.shape[0] * self.shape[1]), self.shape[1])
-        return 2 * (row * 2 // self.shape[0]) + column * 2 // self.shape[1]
+        return np.asarray(2 * (row * 2 // self.shape[0]) + column * 2 // self.shape[1])
 
     @property
     def white(self) -> NDArray[np.bool_]:
