@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe.stages.exposure_over_time import Reals, least_stiffness, split_light
+from postpipe.stages.exposure_over_time import Reals, least_correlation, least_stiffness, split_light
 from postpipe.stages.flicker_steps import FLOOR, ROUNDED, Steps
 
 LOCAL_REACH = 0.6
@@ -17,7 +17,7 @@ LOCAL_TRUST = 0.015
 LOCAL_LEAP = 2.0
 """Where there is local flicker, steps of this much larger an error are followed too: they are what is the likeliest."""
 
-LOCAL_ALIKE = (0.75, 0.9)
+LOCAL_ALIKE = (0.7, 0.87)
 """Correlation of a tile with its neighbours below which it moves, and from which on it flickers.
 
 Light that falls on a region is smooth there, and all tiles of it go up and down together. What a flow has got wrong
@@ -51,8 +51,7 @@ def local_flicker(left: Reals, steps: Steps, rate: float) -> tuple[Reals, float]
 
     quick, _ = split_light(followed(LOCAL_TRUST), rate, 3 * least_stiffness(rate))
     around = quick @ alone.T
-    correlation = (quick * around).mean(0) / (np.sqrt((quick**2).mean(0) * (around**2).mean(0)) + 1e-12)
-    flickers = np.interp(correlation, LOCAL_ALIKE, (0, 1))
+    flickers = np.interp(least_correlation(quick, around), LOCAL_ALIKE, (0, 1))
     stretches = np.array_split(quick * around, max(1, frames // LOCAL_STRETCH))
     alike = np.maximum(np.median([stretch.mean(0) for stretch in stretches], axis=0), 0.0) * flickers**2
     strongest = np.sort(alike)[-max(1, tiles // 10) :]

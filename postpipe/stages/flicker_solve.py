@@ -16,6 +16,7 @@ from postpipe.stages.exposure_over_time import (
     Reals,
     bridge,
     dominant_hz,
+    least_correlation,
     reversing,
     smooth,
     split_light,
@@ -26,6 +27,9 @@ from postpipe.stages.flicker_track import FlickerTrack
 
 WINDOW = 240
 """Frames that are solved together. Longer shots go in windows that overlap by half."""
+
+MANY = 24
+"""Frames: in fewer, only what the whole picture does can be told from what moves: no gamma, nothing local."""
 
 OUTLYING = 0.05
 """Steps that are further from what the frame does are not flicker, and count as being this far."""
@@ -133,7 +137,8 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
     frames = len(track.steps)
     steps = distinct_steps(track)
     own_rate = rate * len(steps.frame) / frames
-    shared = shared_steps(steps)
+    enough = len(steps.frame) >= MANY
+    shared = shared_steps(steps, gamma=enough)
     precision = np.median(shared.weight.sum(1), axis=0) + 1e-9
     exposure = np.cumsum(shared.gain @ (precision / precision.sum()))
     colour = np.cumsum(shared.gain, axis=0) - exposure[:, None]
@@ -167,14 +172,14 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
         colour=(sure[:, None] * (colour - colour_light))[spot],
         gamma=(sure * gamma_flicker)[spot],
         pivot=shared.pivot,
-        local=(sure[:, None, None] * local)[spot],
+        local=(enough * sure[:, None, None] * local)[spot],
         tone=(sure[:, None, None] * tone)[spot],
         light=(light[:, None] + colour_light)[spot],
         flashes=tuple(int(steps.frame[flash]) for flash in flashes),
         exposure_percent=strength(total, stiffness),
         colour_percent=strength(warmth, colour_stiffness),
-        gamma_percent=gamma_percent(steps, shared, own_rate, gamma_stiffness, sure),
-        local_percent=local_percent,
+        gamma_percent=enough * gamma_percent(steps, shared, own_rate, gamma_stiffness, sure),
+        local_percent=enough * local_percent,
         hz=dominant_hz(calm, own_rate),
     )
 
@@ -238,9 +243,9 @@ def gamma_percent(steps: Steps, shared: Shared, rate: float, stiffness: float, s
     return _common_amplitude(told, GAMMA_ALIKE)
 
 
-ALIKE = (0.1, 0.4)
+ALIKE = (0.0, 0.25)
 """Correlation of the quarters below which there is no flicker, and from which on it is believed."""
-GAMMA_ALIKE = (0.7, 0.9)
+GAMMA_ALIKE = (0.6, 0.85)
 """The same of the exponent: a slope over tiles follows what moves more easily than their mean does."""
 
 
@@ -252,5 +257,5 @@ def _common_amplitude(series: list[Reals], correlated: tuple[float, float]) -> f
     if not pairs:
         return 0.0
     common = float(np.median([np.mean(a * b) for a, b in pairs]))
-    alike = float(np.median([np.mean(a * b) / (np.sqrt(np.mean(a**2) * np.mean(b**2)) + 1e-12) for a, b in pairs]))
+    alike = float(np.median([least_correlation(a, b) for a, b in pairs]))
     return 100 * float(np.sqrt(max(0.0, 2 * common))) * float(np.interp(alike, correlated, (0, 1)))
