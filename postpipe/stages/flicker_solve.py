@@ -162,6 +162,8 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
     def strength(of: Reals, stiff: float) -> float:
         return common_percent(steps, of, shared.weight, own_rate, stiff, steady)
 
+    error = np.median(shared.weight.sum(1).mean(1)) ** -0.5 if shared.weight.any() else np.inf
+
     total = left + shared.gain[:, None]
     warmth = np.stack([total[..., 0] - total[..., 2]] * 3, axis=-1) / 2
     local, local_percent = local_flicker(left, steps, own_rate)
@@ -176,9 +178,13 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
         tone=(sure[:, None, None] * tone)[spot],
         light=(light[:, None] + colour_light)[spot],
         flashes=tuple(int(steps.frame[flash]) for flash in flashes),
-        exposure_percent=strength(total, stiffness),
+        exposure_percent=beyond(strength(total, stiffness), error),
         colour_percent=strength(warmth, colour_stiffness),
-        gamma_percent=enough * gamma_percent(steps, shared, own_rate, gamma_stiffness, sure),
+        gamma_percent=enough
+        * beyond(
+            gamma_percent(steps, shared, own_rate, gamma_stiffness, sure),
+            (_leverage(steps.level, shared.weight) / 3 + 1e-9) ** -0.5,
+        ),
         local_percent=enough * local_percent,
         hz=dominant_hz(calm, own_rate),
     )
@@ -213,6 +219,11 @@ def find_flashes(exposure: Reals) -> list[int]:
     usual = np.median(np.abs(jump)) * 1.4826
     stands_out = (np.abs(jump) > max(FLASH, FLASH_TIMES * usual)) & (apart < 0.4 * np.abs(jump))
     return [int(frame) + 1 for frame in np.flatnonzero(stands_out)]
+
+
+def beyond(percent: float, error: float) -> float:
+    """Return an amplitude in percent less what comes of the standard error of a frame's step."""
+    return float(np.sqrt(max(0.0, percent**2 - 2 * (100 * error) ** 2)))
 
 
 def common_percent(steps: Steps, change: Reals, weight: Reals, rate: float, stiffness: float, sure: Reals) -> float:
