@@ -40,7 +40,7 @@ def correction(frames: int, kind: str) -> BoundDeflicker:
         tone += random.normal(0, 0.003, tone.shape)
     local = random.normal(0, 0.02, (frames, 7, 12)).astype(np.float32) if kind == "local" else None
     single = np.zeros(frames, np.float32)
-    return BoundDeflicker(gain.astype(np.float32), single, tone.astype(np.float32), local)
+    return BoundDeflicker(gain.astype(np.float32), single, local, tone.astype(np.float32))
 
 
 def cpu(work: Callable[[], object]) -> float:

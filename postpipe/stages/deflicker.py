@@ -33,13 +33,13 @@ class BoundDeflicker:
     """The correction of one take: natural logarithms of what each source frame is to lose, float32.
 
     `gain` `(frames, 3)`: of R', G', B' at white. `exponent` `(frames,)`: of their power.
-    `tone` `(frames, LEVELS, 3)`: of R', G', B' besides, by level of grey. `local` `(frames, down, across)`, or `None`.
+    `local` `(frames, down, across)`, or `None`. `tone` `(frames, LEVELS, 3)`, of R', G', B' by level, or `None`.
     """
 
     gain: NDArray[np.float32]
     exponent: NDArray[np.float32]
-    tone: NDArray[np.float32]
     local: NDArray[np.float32] | None
+    tone: NDArray[np.float32] | None = None
 
     def at(self, frame: Frame) -> PointParams | None:
         """Return luma curve, chroma by luma and grid of gains for a frame, or `None` to leave it."""
@@ -57,8 +57,9 @@ class BoundDeflicker:
         power = np.exp(-exponent)
         # what R', G' and B' of grey are multiplied by at each level, and how steep that makes them
         factor = np.exp(-gain[:, None] * power) * np.maximum(level, DARKEST) ** (power - 1)
-        tone = np.stack([np.interp(level, LEVELS, row) for row in self.tone[frame.index].T])
-        grey = level * factor * np.exp(-tone)
+        grey = level * factor
+        if self.tone is not None:
+            grey *= np.exp([-np.interp(level, LEVELS, channel) for channel in self.tone[frame.index].T])
         steep = np.where(level > DARKEST, power, 1.0) * factor
         new = luma_of @ grey  # Y', Cb, Cr of what was grey
         # what Cb and Cr do to Y' where channels differ: R', G', B' of a colour are grey's plus these times Cb and Cr
@@ -140,8 +141,8 @@ class Deflicker(FixFilter):
         return BoundDeflicker(
             np.clip(gain, -LARGEST, LARGEST).astype(np.float32),
             np.clip(exponent, -LARGEST, LARGEST).astype(np.float32),
-            tone,
             np.clip(local, -LARGEST, LARGEST) if np.abs(local).max(initial=0) >= LEAST else None,
+            tone,
         )
 
     def judge(
