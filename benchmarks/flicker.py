@@ -10,7 +10,9 @@ import argparse
 import statistics
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +147,7 @@ def seed_of(*parts: object) -> int:
     return zlib.crc32("|".join(map(str, parts)).encode())
 
 
-def segment_figures(segment: tuple[str, int, int], clean: Footage, light: bool) -> dict[str, Any]:
+def segment_figures(segment: tuple[str, int, int], clean: Footage) -> dict[str, Any]:
     """Return all figures of one segment."""
 
     def faulty(kind: str, amplitude: float) -> tuple[Footage, faults.Fault | None]:
@@ -254,26 +256,29 @@ def detection(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def measured(media: Path, numbered: tuple[int, tuple[str, int, int]]) -> dict[str, Any]:
+    """Return all figures of one segment; of every eighth, after the encoder too."""
+    number, segment = numbered
+    clean = read(media / segment[0], *segment[1:])
+    row = segment_figures(segment, clean)
+    if number % 8 == 0:
+        row["after_encoder"] = after_encoder(segment, clean)
+    residuals = {kind: row["residual"][kind]["postpipe"] for kind, _ in COLUMNS}
+    print(segment, residuals, row["clean_psnr"]["postpipe"], flush=True)
+    return row
+
+
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, required=True, metavar="DIR")
     parser.add_argument("--tuned", action="store_true", help="the clips of development; nothing is recorded")
     parser.add_argument("--segments", type=int, help="only the first so many; nothing is recorded")
+    parser.add_argument("--jobs", type=int, default=2, help="segments at a time")
     options = parser.parse_args()
-    rows = []
-    for number, segment in enumerate((TUNED if options.tuned else HELD_OUT)[: options.segments]):
-        clean = read(options.media / segment[0], *segment[1:])
-        row = segment_figures(segment, clean, light=True)
-        if number % 3 == 0:
-            row["after_encoder"] = after_encoder(segment, clean)
-        rows.append(row)
-        print(
-            segment,
-            {kind: row["residual"][kind]["postpipe"] for kind, _ in COLUMNS},
-            row["clean_psnr"]["postpipe"],
-            flush=True,
-        )
+    segments = list(enumerate((TUNED if options.tuned else HELD_OUT)[: options.segments]))
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        rows = list(pool.map(measured, [options.media] * len(segments), segments))
     clean_ours = [row["clean_psnr"]["postpipe"] for row in rows]
     encoded = [row["after_encoder"]["postpipe"] for row in rows if row.get("after_encoder")]
     figures = {

@@ -82,6 +82,12 @@ def test_the_settings_examples_are_valid(example: str) -> None:
     assert configure(stage_types(), [Layer("README", tomllib.loads(example))])
 
 
+def test_the_settings_of_the_page_about_flicker_are_the_defaults() -> None:
+    page = (ROOT / "docs" / "flicker.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert configure(stage_types(), [Layer("page", tomllib.loads(example))]) == configure(stage_types(), [])
+
+
 def test_the_edit_example_runs(tmp_path: Path) -> None:
     from postpipe import api
 

@@ -18,7 +18,8 @@ from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
 from postpipe_kernels.pixels import Pixels, chroma_taps
 from postpipe_kernels.resize import Taps
-from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, LEAST_SCATTER, ROUNDS, STILLNESS
+from postpipe_kernels.robust import LEAST_KNOWN, LEAST_SCATTER, MOST_ALIKE, ROUNDS, SLIP
+from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, MANY_ROWS, STILLNESS
 
 Reals = NDArray[np.float64]
 
@@ -234,7 +235,8 @@ def tally_swings(cells: NDArray[np.int64], by: int, counts: NDArray[np.uint8], a
 def box_means(plane: Plane, box: tuple[int, int], out: NDArray[np.float32]) -> None:
     """Average boxes; see `tiles.box_means`."""
     (rows, columns), (down, across) = out.shape, box
-    out[...] = plane[: rows * down, : columns * across].reshape(rows, down, columns, across).mean((1, 3))
+    boxes = plane[: rows * down, : columns * across].reshape(rows, down, columns, across)
+    out[...] = boxes[:, :: 2 if down >= MANY_ROWS else 1].mean((1, 3))
 
 
 def log_colours(
@@ -271,6 +273,8 @@ def tile_steps(
         (now - before, np.minimum(weight, weight_before)),
         (now - (upper + b * (lower - upper)), np.where(inside, np.minimum(weight, nearest), 0)),
     )
+    padded = np.pad(now[3].astype(np.float64), 1, "edge")
+    steep = np.stack([padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1]]) / 2
     for i in range(down):
         for j in range(across):
             tile = (
@@ -278,25 +282,51 @@ def tile_steps(
                 slice(j * columns // across, (j + 1) * columns // across),
             )
             level[i, j] = (weight[tile] * now[(slice(3), *tile)]).sum((1, 2)) / (weight[tile].sum() + 1e-12)
-            still, moved = (_robust_step(change[(slice(None), *tile)], known[tile]) for change, known in choices)
-            steps[i, j], _, spread[i, j] = moved if moved[1] * STILLNESS < still[1] else still
+            changes = [change[(slice(None), *tile)] for change, _ in choices]
+            still, moved = (_robust_step(c, known[tile]) for c, (_, known) in zip(changes, choices, strict=True))
+            best, change = (moved, changes[1]) if moved[1] * STILLNESS < still[1] else (still, changes[0])
+            steps[i, j], _, spread[i, j], share = best
+            if np.isfinite(spread[i, j]):
+                slip, slip_error = _slip(steep[(slice(None), *tile)], change[3], share, best[2])
+                steps[i, j] -= slip
+                spread[i, j] = np.hypot(best[2] * _inflation(change[3], share), slip_error)
 
 
-def _robust_step(change: Reals, known: Reals) -> tuple[Reals, float, float]:
-    """Return the mean change of R', G', B', the scatter of grey's around its mean, and that mean's standard error."""
-    change, known = change[:, known > 0].astype(np.float64), known[known > 0].astype(np.float64)
-    if known.size < 8:
-        return np.zeros(3), np.inf, np.inf
+def _robust_step(change: Reals, known: Reals) -> tuple[Reals, float, float, Reals]:
+    """Return the mean change of R', G', B', grey's scatter, that mean's standard error, and what pixels count."""
+    change, known = change.astype(np.float64), known.astype(np.float64)
+    if (known > 0).sum() < LEAST_KNOWN:
+        return np.zeros(3), np.inf, np.inf, np.zeros(known.shape)
     grey = change[3]
     centre = np.average(grey, weights=known)
-    share = known
     for _ in range(ROUNDS):
         scatter = np.average(np.abs(grey - centre), weights=known) + LEAST_SCATTER
         share = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
         centre = np.average(grey, weights=share)
-    error = scatter / np.sqrt(share.sum() ** 2 / (share**2).sum())
-    last = known / (1 + (grey - centre) ** 2 / (2 * scatter**2)) ** 2
-    return np.average(change[:3], axis=1, weights=last), scatter, error
+    mean = np.array([np.average(channel, weights=share) for channel in change[:3]])
+    return mean, scatter, scatter * np.sqrt((share**2).sum()) / share.sum(), share
+
+
+def _slip(steep: Reals, grey: Reals, share: Reals, error: float) -> tuple[float, float]:
+    """Return the part of a tile's change that a displacement of usually `SLIP` pixels explains, and its error."""
+    mean = np.array([np.average(one, weights=share) for one in steep])
+    away = steep - mean[:, None, None]
+    normal = (share * away[:, None] * away[None]).sum((2, 3)) / share.sum() + np.eye(2) * error**2 / SLIP**2
+    way = np.linalg.solve(normal, (share * away * grey).sum((1, 2)) / share.sum())
+    return float(mean @ way), float(np.sqrt(error**2 * mean @ np.linalg.solve(normal, mean)))
+
+
+def _inflation(grey: Reals, share: Reals) -> float:
+    """Return by what an error grows where pixels are off like their neighbours."""
+    away = share * (grey - np.average(grey, weights=share))
+    factor = 1.0
+    for axis in (0, 1):
+        one, other = (np.delete(away, end, axis) for end in (0, -1))
+        both = np.delete(share, 0, axis) * np.delete(share, -1, axis)
+        alike = ((one * other).sum() / (both.sum() + 1e-12)) / ((away**2).sum() / (share**2).sum())
+        alike = min(max(alike, 0.0), MOST_ALIKE)
+        factor *= (1 + alike) / (1 - alike)
+    return float(np.sqrt(factor))
 
 
 def retouch(

@@ -15,6 +15,9 @@ from postpipe_kernels._planes import packed, packed_target, samples
 from postpipe_kernels.colour import Planes, check_frame, convert_luma
 from postpipe_kernels.tone import apply_curve
 
+ALIKE = 1e-6
+"""Chroma curves that differ by less over all levels of luma are one."""
+
 _at = np.uint64
 _f32 = np.float32
 _u32 = np.uint32
@@ -69,12 +72,19 @@ def retouch(
         target = samples(targets[0], writable=True)
         table = _table(now[None] - black, entries)[:, 0].copy()
         _scaled_luma(*luma, rows, columns, table, _f32(black), wide, *target, _f32(levels - 1))
-    source, shapes = samples(sources[0]), (rows, columns, *planes[1].shape)
-    reds, blues = samples(sources[2]), samples(sources[1])
-    new = (*samples(targets[1], writable=True), *samples(targets[2], writable=True))
-    tops = _f32(levels // 2), _f32(levels - 1)
-    wide = np.empty((0, 0), _f32) if grid is None else _along_rows(grid, planes[1].shape[1])
-    _chroma_by_luma(*source, *shapes, *blues, *reds, _table(chroma, entries), wide, *new, *tops)
+    neutral = levels // 2
+    if grid is None and np.ptp(chroma, axis=1).max() < ALIKE:  # whatever luma is: no need to look
+        codes = np.arange(levels) - float(neutral)
+        for n, (factor, summand) in enumerate(chroma[:, 0].reshape(2, 2), start=1):
+            new = np.clip(np.floor(factor * codes + summand + neutral + 0.5), 0, levels - 1)
+            apply_curve(sources[n], new.astype(out[n].dtype), targets[n])
+    else:
+        wide = np.empty((0, 0), _f32) if grid is None else _along_rows(grid, planes[1].shape[1])
+        source, shapes = samples(sources[0]), (rows, columns, *planes[1].shape)
+        blues, reds = samples(sources[1]), samples(sources[2])
+        new_planes = (*samples(targets[1], writable=True), *samples(targets[2], writable=True))
+        tops = _f32(neutral), _f32(levels - 1)
+        _chroma_by_luma(*source, *shapes, *blues, *reds, _table(chroma, entries), wide, *new_planes, *tops)
     for plane, target_plane in zip(out, targets, strict=True):
         if target_plane is not plane:
             plane[...] = target_plane

@@ -275,7 +275,7 @@ def _tile_steps(height: int, width: int, dtype: str, layout: Layout) -> dict[str
     }
 
 
-def _retouch(mixed: bool, local: bool) -> Example:
+def _retouch(mixed: bool, local: bool, alike: bool = False) -> Example:
     def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
         levels = np.linspace(0.0, 1.0, 1 << bits_of(dtype))
         arguments: dict[str, Any] = {
@@ -286,6 +286,8 @@ def _retouch(mixed: bool, local: bool) -> Example:
             "chroma": np.stack([1.1 - 0.1 * levels, 3 * levels, 0.9 + 0.1 * levels, -3 * levels]),
             "black": float(16 << (bits_of(dtype) - 8)),
         }
+        if alike:
+            arguments["chroma"] = np.repeat([[1.02], [0.5], [0.98], [-0.5]], levels.size, axis=1)
         if mixed:
             arguments["mixture"] = (0.01, -0.02)
         if local:
@@ -415,6 +417,11 @@ SPECS: tuple[KernelSpec, ...] = (
         "tile_steps", "how much each tile of a small picture became brighter, along its motion",
         tiles.tile_steps, reference.tile_steps, _tile_steps, ("steps", "spread", "level"),
         1e-4, "natural logarithms", {"numpy": reference.tile_steps},
+    ),
+    KernelSpec(
+        "retouch_gain", "luma curve, and chroma alike at all levels of luma, 4:2:0",
+        retouch.retouch, reference.retouch, _retouch(False, False, alike=True), ("out",),
+        1, "code values", {"numpy": reference.retouch},
     ),
     KernelSpec(
         "retouch", "luma curve and chroma by luma, 4:2:0",

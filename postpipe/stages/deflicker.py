@@ -15,6 +15,7 @@ from postpipe.engine.stage import FixFilter, PointParams, Rendered, Slot, Verdic
 from postpipe.model import Clip, Frame
 from postpipe.stages import flicker
 from postpipe.stages.flicker import KINDS, Flicker
+from postpipe.stages.flicker_parts import LEVELS
 from postpipe.stages.flicker_track import FlickerTrack
 
 LEAST = 5e-4
@@ -32,12 +33,13 @@ class BoundDeflicker:
     """The correction of one take: natural logarithms of what each source frame is to lose, float32.
 
     `gain` `(frames, 3)`: of R', G', B' at white. `exponent` `(frames,)`: of their power.
-    `local` `(frames, down, across)`, or `None`.
+    `local` `(frames, down, across)`, or `None`. `tone` `(frames, LEVELS, 3)`, of R', G', B' by level, or `None`.
     """
 
     gain: NDArray[np.float32]
     exponent: NDArray[np.float32]
     local: NDArray[np.float32] | None
+    tone: NDArray[np.float32] | None = None
 
     def at(self, frame: Frame) -> PointParams | None:
         """Return luma curve, chroma by luma and grid of gains for a frame, or `None` to leave it."""
@@ -56,6 +58,8 @@ class BoundDeflicker:
         # what R', G' and B' of grey are multiplied by at each level, and how steep that makes them
         factor = np.exp(-gain[:, None] * power) * np.maximum(level, DARKEST) ** (power - 1)
         grey = level * factor
+        if self.tone is not None:
+            grey *= np.exp([-np.interp(level, LEVELS, channel) for channel in self.tone[frame.index].T])
         steep = np.where(level > DARKEST, power, 1.0) * factor
         new = luma_of @ grey  # Y', Cb, Cr of what was grey
         # what Cb and Cr do to Y' where channels differ: R', G', B' of a colour are grey's plus these times Cb and Cr
@@ -95,7 +99,7 @@ class Deflicker(FixFilter):
     mode: Annotated[
         Literal["auto", "on", "off"],
         Meta(description="auto: where flicker is strong enough to be seen; on: whatever there is of it; off: never"),
-    ] = "off"
+    ] = "auto"
     strength: Annotated[float, Meta(ge=0, le=1, description="share of the flicker that is taken out")] = 1.0
     keep_strobe: Annotated[
         bool, Meta(description="leave light that goes on and off (25 % and more) as it is: it is meant")
@@ -110,7 +114,7 @@ class Deflicker(FixFilter):
             return None
         frames = len(found.exposure)
         gain, exponent = np.zeros((frames, 3)), np.zeros(frames)
-        local = np.zeros_like(found.local)
+        tone, local = np.zeros_like(found.tone), np.zeros_like(found.local)
         for stretch in found.stretches:
             here = slice(stretch.first, stretch.last + 1)
             if self.keep_strobe and stretch.percent["exposure"] >= flicker.STROBE_PERCENT:
@@ -123,6 +127,8 @@ class Deflicker(FixFilter):
             if "gamma" in kinds:
                 exponent[here] += self.strength * found.gamma[here]
                 gain[here] -= self.strength * found.gamma[here, None] * found.pivot[here]
+            if kinds - {"local"}:
+                tone[here] += self.strength * found.tone[here]
             if "local" in kinds:
                 local[here] += self.strength * found.local[here]
             for flash in found.flashes:
@@ -136,6 +142,7 @@ class Deflicker(FixFilter):
             np.clip(gain, -LARGEST, LARGEST).astype(np.float32),
             np.clip(exponent, -LARGEST, LARGEST).astype(np.float32),
             np.clip(local, -LARGEST, LARGEST) if np.abs(local).max(initial=0) >= LEAST else None,
+            tone,
         )
 
     def judge(

@@ -78,6 +78,14 @@ def reversing(flicker: Reals, series: Reals) -> Reals:
     return limited
 
 
+def least_correlation(one: Reals, other: Reals) -> Reals:
+    """Return the correlation along the first axis that two series have at least, in 95 of 100 cases (Fisher's z)."""
+    power = np.sqrt((one**2).mean(0) * (other**2).mean(0))
+    found = np.clip((one * other).mean(0) / (power + 1e-12), -0.9999, 0.9999)
+    lowest: Reals = np.tanh(np.arctanh(found) - 1.645 / np.sqrt(max(len(one) - 3, 1)))
+    return lowest
+
+
 def bridge(series: Reals, frames: list[int]) -> Reals:
     """Return the series with the values at `frames` replaced by what lies between their neighbours."""
     if not frames:

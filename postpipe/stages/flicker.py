@@ -13,6 +13,7 @@ from postpipe.delivery import FrameTimes, Shots
 from postpipe.engine.stage import Task
 from postpipe.model import Facts
 from postpipe.stages import flicker_solve
+from postpipe.stages.flicker_parts import LEVELS
 from postpipe.stages.flicker_solve import Solved
 from postpipe.stages.flicker_track import FlickerTrack
 
@@ -51,7 +52,7 @@ class Flicker(Facts):
     `flicker_solve.Solved`. `flashes`: single frames that jump away and back.
     """
 
-    schema: ClassVar[str] = "postpipe.flicker.1"
+    schema: ClassVar[str] = "postpipe.flicker.2"
     name: ClassVar[str] = "flicker"
     stretches: tuple[Stretch, ...]
     flashes: tuple[int, ...]
@@ -60,6 +61,7 @@ class Flicker(Facts):
     gamma: NDArray[np.float32]
     pivot: NDArray[np.float32]
     local: NDArray[np.float32]
+    tone: NDArray[np.float32]
     light: NDArray[np.float32]
 
     def percent(self, kind: str) -> float:
@@ -100,7 +102,7 @@ class MeasureFlicker(Task):
 
     id: ClassVar[str] = "flicker"
     summary: ClassVar[str] = "exposure, colour, local flicker and flashes"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     stored: ClassVar[bool] = True
 
     def run(self, track: FlickerTrack, times: FrameTimes, shots: Shots | None) -> Flicker:
@@ -118,6 +120,7 @@ def measure(track: FlickerTrack, rate: float, spans: list[tuple[int, int]]) -> F
     exposure, gamma = np.zeros(frames, np.float32), np.zeros(frames, np.float32)
     colour, pivot, light = (np.zeros((frames, 3), np.float32) for _ in range(3))
     local = np.zeros((frames, down, across), np.float32)
+    tone = np.zeros((frames, len(LEVELS), 3), np.float32)
     stretches: list[Stretch] = []
     flashes: list[int] = []
     for first, last in spans:
@@ -131,12 +134,13 @@ def measure(track: FlickerTrack, rate: float, spans: list[tuple[int, int]]) -> F
             pivot[here] += share[:, None] * part.pivot
             light[here] += share[:, None] * part.light
             local[here] += share[:, None, None] * part.local
+            tone[here] += share[:, None, None] * part.tone
             flashes += [start + flash for flash in part.flashes]
             solved.append(part)
         if solved:
             strongest = max(solved, key=lambda part: part.exposure_percent)
             stretches.append(Stretch(first, last, {kind: _percent(solved, kind) for kind in KINDS}, strongest.hz))
-    return Flicker(tuple(stretches), tuple(sorted(set(flashes))), exposure, colour, gamma, pivot, local, light)
+    return Flicker(tuple(stretches), tuple(sorted(set(flashes))), exposure, colour, gamma, pivot, local, tone, light)
 
 
 def _percent(solved: list[Solved], kind: str) -> float:

@@ -11,47 +11,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postpipe.stages.exposure_over_time import (
     Reals,
     bridge,
     dominant_hz,
-    least_stiffness,
+    least_correlation,
     reversing,
     smooth,
     split_light,
 )
-from postpipe.stages.flicker_track import LEVEL_STEP, FlickerTrack
+from postpipe.stages.flicker_parts import by_level, local_flicker
+from postpipe.stages.flicker_steps import Steps, distinct_steps
+from postpipe.stages.flicker_track import FlickerTrack
 
 WINDOW = 240
 """Frames that are solved together. Longer shots go in windows that overlap by half."""
 
-STILL = 2e-4
-"""A frame whose tiles all change by less is the one before again."""
-
-FLOOR = 3e-4
-"""Standard error that every tile has at least: coding, and motion that the flow did not see."""
+MANY = 24
+"""Frames: in fewer, only what the whole picture does can be told from what moves: no gamma, nothing local."""
 
 OUTLYING = 0.05
 """Steps that are further from what the frame does are not flicker, and count as being this far."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Steps of the distinct frames of a shot, as float64.
-
-    `change`, `level`: `(frames, tiles, 3)`, `level` as natural logarithms. `variance`: likewise, how far a tile's
-    step may be off by itself, and `error` `(frames, tiles)`, that of grey as measured. `known`: `(frames, tiles)`.
-    `frame`: `(frames,)`, their indices in the shot.
-    """
-
-    change: Reals
-    level: Reals
-    variance: Reals
-    error: Reals
-    known: NDArray[np.bool_]
-    frame: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,26 +46,6 @@ class Shared:
     gamma: Reals
     pivot: Reals
     weight: Reals
-
-
-def distinct_steps(track: FlickerTrack) -> Steps:
-    """Return the steps of a shot without the frames that repeat the one before (generators deliver many)."""
-    frames = len(track.steps)
-    change = track.steps.reshape(frames, -1, 3).astype(np.float64)
-    spread = track.spread.reshape(frames, -1).astype(np.float64)
-    known = np.isfinite(spread)
-    moved = np.where(known[..., None], np.abs(change), 0.0).max(axis=(1, 2), initial=0.0)
-    kept = moved > STILL
-    kept[:1] = True
-    frame = np.flatnonzero(kept)
-    change, spread, known = change[frame], spread[frame], known[frame]
-    change[:1] = 0.0
-    level = track.level.reshape(frames, -1, 3)[frame].astype(np.float64) * -LEVEL_STEP
-    # Two roundings to whole code values, of variance 1/12 each; chroma's reach R' and B' enlarged.
-    rounding = track.code**2 / 6 * (1 + np.array([1.57, 0.5, 1.86]) ** 2) / np.exp(2 * level)
-    error = np.where(known, spread, 1.0)
-    variance = error[..., None] ** 2 + FLOOR**2 + rounding
-    return Steps(np.where(known[..., None], change, 0.0), level, variance, error, known, frame)
 
 
 def shared_steps(steps: Steps, *, gamma: bool = True, rounds: int = 6) -> Shared:
@@ -110,8 +71,25 @@ def shared_steps(steps: Steps, *, gamma: bool = True, rounds: int = 6) -> Shared
             pivot = (weight * level).sum((0, 1)) / total.sum(0)
             exponent = _exponent(change, level, weight)
             gain = gain - exponent[:, None] * ((weight * level).sum(1) / total - pivot)
+    believed = _agreement(steps, weight, exponent) if gamma else 0.0
+    gain = gain + (1 - believed) * exponent[:, None] * ((weight * level).sum(1) / total - pivot)
+    exponent = believed * exponent
     gain[:1], exponent[:1] = 0.0, 0.0
     return Shared(gain, exponent, pivot, weight)
+
+
+def _agreement(steps: Steps, weight: Reals, exponent: Reals) -> float:
+    """Return the share of the exponent's power that the quarters of the picture say alike: motion differs in each."""
+    parts = [weight * (steps.quarter == number)[:, None] for number in range(4)]
+    told = [(_exponent(steps.change, steps.level, part), _leverage(steps.level, part)) for part in parts]
+    pairs = [(a * b, (x * y) ** 0.5) for n, (a, x) in enumerate(told) for b, y in told[:n]]
+    alike = sum(share * float(np.mean(product)) for product, share in pairs) / (sum(s for _, s in pairs) + 1e-9)
+    return float(np.clip(alike / (np.mean(exponent**2) + 1e-12), 0.0, 1.0))
+
+
+def _leverage(level: Reals, weight: Reals) -> float:
+    away = level - (weight * level).sum(1, keepdims=True) / np.maximum(weight.sum(1, keepdims=True), 1e-9)
+    return float(np.median((weight * away**2).sum((1, 2))))
 
 
 def _exponent(change: Reals, level: Reals, weight: Reals) -> Reals:
@@ -133,9 +111,10 @@ class Solved:
 
     `exposure` `(frames,)`: what all channels and tiles do. `colour` `(frames, 3)`: what R', G', B' do besides.
     `gamma` `(frames,)`: change of the exponent around level `pivot` `(3,)`. `local` `(frames, down, across)`: what
-    tiles do besides. `light` `(frames, 3)`: the slow part, which is none of the others. `flashes`: single frames that
-    jump away and back. `exposure_percent`, `colour_percent`, `gamma_percent`, `local_percent`: amplitudes, √2 times
-    the root mean square. `hz`: of exposure, or `None` where no frequency stands out.
+    tiles do besides, `tone` `(frames, LEVELS, 3)`: what levels do. `light` `(frames, 3)`: the slow part, which is
+    none of the others. `flashes`: single frames that jump away and back. `exposure_percent`, `colour_percent`,
+    `gamma_percent`, `local_percent`: amplitudes, √2 times the root mean square. `hz`: of exposure, or `None` where
+    no frequency stands out.
     """
 
     exposure: Reals
@@ -143,6 +122,7 @@ class Solved:
     gamma: Reals
     pivot: Reals
     local: Reals
+    tone: Reals
     light: Reals
     flashes: tuple[int, ...]
     exposure_percent: float
@@ -154,10 +134,11 @@ class Solved:
 
 def solve(track: FlickerTrack, rate: float) -> Solved:
     """Return what happens in one shot of at most some hundred frames, at `rate` frames per second."""
-    frames, (down, across) = len(track.steps), track.spread.shape[1:]
+    frames = len(track.steps)
     steps = distinct_steps(track)
     own_rate = rate * len(steps.frame) / frames
-    shared = shared_steps(steps)
+    enough = len(steps.frame) >= MANY
+    shared = shared_steps(steps, gamma=enough)
     precision = np.median(shared.weight.sum(1), axis=0) + 1e-9
     exposure = np.cumsum(shared.gain @ (precision / precision.sum()))
     colour = np.cumsum(shared.gain, axis=0) - exposure[:, None]
@@ -179,24 +160,32 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
     steady[flashes] = 0.0
 
     def strength(of: Reals, stiff: float) -> float:
-        return common_percent(of, shared.weight, (down, across), own_rate, stiff, steady)
+        return common_percent(steps, of, shared.weight, own_rate, stiff, steady)
+
+    error = np.median(shared.weight.sum(1).mean(1)) ** -0.5 if shared.weight.any() else np.inf
 
     total = left + shared.gain[:, None]
     warmth = np.stack([total[..., 0] - total[..., 2]] * 3, axis=-1) / 2
-    local, local_percent = local_flicker(left, steps, (down, across), own_rate)
+    local, local_percent = local_flicker(left, steps, own_rate)
+    tone = by_level(left, steps, shared.weight, track.code, own_rate)
     spot = np.searchsorted(steps.frame, np.arange(frames), side="right") - 1  # repeats do as their first does
     return Solved(
         exposure=(sure * (exposure - calm + reversing(calm - light, calm)))[spot],
         colour=(sure[:, None] * (colour - colour_light))[spot],
         gamma=(sure * gamma_flicker)[spot],
         pivot=shared.pivot,
-        local=(sure[:, None, None] * local)[spot],
+        local=(enough * sure[:, None, None] * local)[spot],
+        tone=(sure[:, None, None] * tone)[spot],
         light=(light[:, None] + colour_light)[spot],
         flashes=tuple(int(steps.frame[flash]) for flash in flashes),
-        exposure_percent=strength(total, stiffness),
+        exposure_percent=beyond(strength(total, stiffness), error),
         colour_percent=strength(warmth, colour_stiffness),
-        gamma_percent=gamma_percent(steps, shared, (down, across), own_rate, gamma_stiffness, sure),
-        local_percent=local_percent,
+        gamma_percent=enough
+        * beyond(
+            gamma_percent(steps, shared, own_rate, gamma_stiffness, sure),
+            (_leverage(steps.level, shared.weight) / 3 + 1e-9) ** -0.5,
+        ),
+        local_percent=enough * local_percent,
         hz=dominant_hz(calm, own_rate),
     )
 
@@ -232,79 +221,52 @@ def find_flashes(exposure: Reals) -> list[int]:
     return [int(frame) + 1 for frame in np.flatnonzero(stands_out)]
 
 
-def common_percent(
-    change: Reals, weight: Reals, shape: tuple[int, int], rate: float, stiffness: float, sure: Reals
-) -> float:
+def beyond(percent: float, error: float) -> float:
+    """Return an amplitude in percent less what comes of the standard error of a frame's step."""
+    return float(np.sqrt(max(0.0, percent**2 - 2 * (100 * error) ** 2)))
+
+
+def common_percent(steps: Steps, change: Reals, weight: Reals, rate: float, stiffness: float, sure: Reals) -> float:
     """Return the amplitude in percent of what the quarters of the picture do alike: √2 times its root mean square.
 
     Each quarter is followed by itself. What is due to motion in one has nothing to do with the others, so that the
     mean product of two is free of it; the middle one of the six pairs is taken.
     """
-    down, across = shape
-    rows = np.arange(down * across) // across * 2 // down
-    columns = np.arange(down * across) % across * 2 // across
     quarters = []
     for quarter in range(4):
-        share = weight * (rows * 2 + columns == quarter)[:, None]
+        share = weight * (steps.quarter == quarter)[:, None]
         if share.sum() > 0.02 * weight.sum():
             step = (share * change).sum((1, 2)) / np.maximum(share.sum((1, 2)), 1e-9)
             series = np.cumsum(step)
             quarters.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
-    if len(quarters) < 2:
-        quarters *= 2
-    products = [float(np.mean(a * b)) for n, a in enumerate(quarters) for b in quarters[:n]]
-    return 100 * float(np.sqrt(max(0.0, 2 * float(np.median(products)) if products else 0.0)))
+    return _common_amplitude(quarters, ALIKE)
 
 
-def gamma_percent(
-    steps: Steps, shared: Shared, shape: tuple[int, int], rate: float, stiffness: float, sure: Reals
-) -> float:
-    """Return the amplitude of the exponent in percent, from what the squares of a chessboard of tiles say alike."""
-    place = np.arange(shape[0] * shape[1])
-    white = ((place // shape[1] + place % shape[1]) % 2 == 0)[:, None]
-    halves = []
-    for half in (white, ~white):
-        series = np.cumsum(_exponent(steps.change, steps.level, shared.weight * half))
-        halves.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
-    return 100 * float(np.sqrt(max(0.0, 2 * float(np.mean(halves[0] * halves[1])))))
+def gamma_percent(steps: Steps, shared: Shared, rate: float, stiffness: float, sure: Reals) -> float:
+    """Return the amplitude of the exponent in percent, from what the quarters of the picture say alike."""
+    parts = [shared.weight * (steps.quarter == number)[:, None] for number in range(4)]
+    total = sum(_leverage(steps.level, part) for part in parts)
+    told = []
+    for part in parts:
+        if _leverage(steps.level, part) > 0.02 * total:
+            series = np.cumsum(_exponent(steps.change, steps.level, part))
+            told.append(sure * reversing(split_light(series, rate, stiffness)[0], series))
+    return _common_amplitude(told, GAMMA_ALIKE)
 
 
-LOCAL_REACH = 0.6
-"""How far a tile listens to its neighbours, in tiles (sigma)."""
-
-LOCAL_TRUST = 0.006
-"""A tile's step is believed by half where its standard error is this."""
-
-LOCAL_STRETCH = 8
-"""Local flicker is there in most stretches of this many frames; what only passes through is not flicker."""
+ALIKE = (0.0, 0.25)
+"""Correlation of the quarters below which there is no flicker, and from which on it is believed."""
+GAMMA_ALIKE = (0.6, 0.85)
+"""The same of the exponent: a slope over tiles follows what moves more easily than their mean does."""
 
 
-def local_flicker(left: Reals, steps: Steps, shape: tuple[int, int], rate: float) -> tuple[Reals, float]:
-    """Return `(local, percent)`: what tiles do besides the whole, `(frames, down, across)`, and how strong it is.
-
-    A tile is believed as far as its neighbours do the same: what they tell of it, without itself, is compared with
-    what it does, and for the strength, stretch by stretch, of which the middle one counts.
-    """
-    frames, tiles = left.shape[:2]
-    weight = steps.known[..., None] / steps.variance
-    step = (weight * left).sum(2) / np.maximum(weight.sum(2), 1e-9)
-    step = step * LOCAL_TRUST**2 / (LOCAL_TRUST**2 + steps.error**2)
-    place = np.stack(np.divmod(np.arange(tiles), shape[1]), axis=1)
-    distance = ((place[:, None] - place[None]) ** 2).sum(-1)
-    noise = np.median(steps.error, axis=0) ** 2 + FLOOR**2
-    trust = np.exp(-distance / (2 * LOCAL_REACH**2)) * (distance <= 9) / noise
-    alone = trust - np.diag(np.diag(trust))
-    trust /= np.maximum(trust.sum(1, keepdims=True), 1e-9)
-    alone /= np.maximum(alone.sum(1, keepdims=True), 1e-9)
-    series = np.cumsum(step, axis=0)
-
-    quick, _ = split_light(series, rate, 3 * least_stiffness(rate))
-    stretches = np.array_split(quick * (quick @ alone.T), max(1, frames // LOCAL_STRETCH))
-    alike = np.maximum(np.median([stretch.mean(0) for stretch in stretches], axis=0), 0.0)
-    strongest = np.sort(alike)[-max(1, tiles // 10) :]
-
-    whole, _ = split_light(series, rate, 10 * least_stiffness(rate))
-    smoothed = whole @ trust.T
-    said = np.maximum((whole * (whole @ alone.T)).mean(0), 0.0)
-    believed = said / np.maximum(np.maximum((smoothed**2).mean(0), said), 1e-12)
-    return (smoothed * believed).reshape(frames, *shape), 100 * (2 * float(strongest.mean())) ** 0.5
+def _common_amplitude(series: list[Reals], correlated: tuple[float, float]) -> float:
+    """Return √2 times the root mean square of what series have in common, in percent: the median of their pairs."""
+    if len(series) < 2:
+        series = series * 2
+    pairs = [(a, b) for n, a in enumerate(series) for b in series[:n]]
+    if not pairs:
+        return 0.0
+    common = float(np.median([np.mean(a * b) for a, b in pairs]))
+    alike = float(np.median([least_correlation(a, b) for a, b in pairs]))
+    return 100 * float(np.sqrt(max(0.0, 2 * common))) * float(np.interp(alike, correlated, (0, 1)))

@@ -18,6 +18,9 @@ from postpipe.stages.views import SMALL, SmallPicture
 GRID = 12
 """Tiles along the long edge."""
 
+LEAST_TILE = 8
+"""Pixels of the small picture that a tile has at least along the long edge: what the flow looks for is as large."""
+
 BAND_SCALE = 200
 """Code values that a step of one in luma's natural logarithm is for the flow: detail of 0.5 % just shows."""
 
@@ -87,7 +90,8 @@ class FollowExposure(Analyser[_Following, FlickerTrack]):
         core = np.linalg.inv(colour.rgb_to_ycbcr(picture.colour.matrix)) / scale
         to_rgb = np.column_stack([core, -core @ zero]).astype(np.float32)
         longest = max(picture.width, picture.height)
-        shape = (max(1, round(GRID * picture.height / longest)), max(1, round(GRID * picture.width / longest)))
+        most = min(GRID, max(1, longest // LEAST_TILE))
+        shape = (max(1, round(most * picture.height / longest)), max(1, round(most * picture.width / longest)))
         return _Following(to_rgb, float(1 / scale[0]), shape, *_optical_flow())
 
     def step(self, state: _Following, item: Look) -> None:
@@ -132,7 +136,8 @@ def _optical_flow() -> tuple[Any, Any]:
 
     def band(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
         around = cv2.boxFilter(grey, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
-        return np.asarray(np.clip((grey - around) * BAND_SCALE + 128, 0, 255), np.uint8)
+        detail: NDArray[np.uint8] = cv2.convertScaleAbs(cv2.subtract(grey, around), alpha=BAND_SCALE, beta=128)
+        return detail
 
     def flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float32]:
         if min(now.shape) < LEAST_FLOW or now is before:

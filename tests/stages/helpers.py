@@ -55,4 +55,4 @@ def flicker_of(percent: float) -> Flicker:
     """Return the facts of a take whose exposure flickers with this amplitude, and nothing else."""
     stretch = Stretch(0, 23, dict.fromkeys(KINDS, 0.0) | {"exposure": percent}, None)
     none = np.zeros(0, np.float32)
-    return Flicker((stretch,), (), none, none, none, none, none, none)
+    return Flicker((stretch,), (), *[none] * 7)
