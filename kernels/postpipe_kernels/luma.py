@@ -89,7 +89,8 @@ def measure_luma(
     height, width = luma.shape
     names = ("histogram", "tile_sums", "small", "block_sums")
     filled: tuple[NDArray[Any], ...] = (histogram, tile_sums, small, block_sums)
-    for name, given, fitting in zip(names, filled, empty_measures(height, width, bits), strict=True):
+    wanted: tuple[NDArray[Any], ...] = empty_measures(height, width, bits)
+    for name, given, fitting in zip(names, filled, wanted, strict=True):
         if given.shape != fitting.shape or given.dtype != fitting.dtype or not given.flags.c_contiguous:
             raise ValueError(f"{name} must be C-contiguous {fitting.dtype} {fitting.shape}")
     current, pitch = samples(packed(luma))

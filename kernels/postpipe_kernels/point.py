@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postpipe_kernels.colour import Planes, check_affine, check_frame, convert_chroma, convert_luma
+from postpipe_kernels.lut3d import Lut3d, apply_lut
 from postpipe_kernels.tone import apply_curve
 
 
@@ -20,6 +21,7 @@ def apply_point(
     curve: NDArray[Any] | None = None,
     matrix: NDArray[np.float64] | None = None,
     offset: NDArray[np.float64] | None = None,
+    lut: Lut3d | None = None,
 ) -> None:
     """Write `matrix @ (curve[Y], Cb, Cr) + offset` to `out`, rounded once.
 
@@ -27,9 +29,13 @@ def apply_point(
     `colour.convert_ycbcr`; `out` may be `planes`. `curve`, 1-D with 2**bits entries, gives luma in (fractional)
     code values of `planes`; samples beyond its end take its last entry; `None` leaves luma alone.
     `matrix` (3, 3) and `offset` (3,) are as from `colour.ycbcr_matrix`; without them code values are scaled by
-    2**(out_bits - bits), and chroma is only copied where that is 1.
+    2**(out_bits - bits), and chroma is only copied where that is 1. `lut` takes what comes out of all that to its
+    own transform, before it is rounded; see `lut3d.apply_lut`.
     Raises `ValueError` when a shape, type or the matrix does not fit.
     """
+    if lut is not None:
+        apply_lut(planes, bits, out, out_bits, lut, curve=curve, matrix=matrix, offset=offset)
+        return
     check_frame(planes, bits, out, out_bits)
     untouched_chroma = matrix is None and offset is None and bits == out_bits
     scale = 2.0 ** (out_bits - bits)

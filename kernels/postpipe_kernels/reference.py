@@ -16,7 +16,9 @@ from postpipe_kernels._planes import Plane
 from postpipe_kernels.blend import ONE
 from postpipe_kernels.colour import Planes
 from postpipe_kernels.luma import BLOCK, GRID, tile_edges
+from postpipe_kernels.lut3d import Lut3d
 from postpipe_kernels.pixels import Pixels, chroma_taps
+from postpipe_kernels.reference_point import chroma_at_luma, exact_point
 from postpipe_kernels.resize import Taps
 from postpipe_kernels.robust import LEAST_KNOWN, LEAST_SCATTER, MOST_ALIKE, ROUNDS, SLIP
 from postpipe_kernels.tiles import CLIPPED, DARKEST, DIM, MANY_ROWS, STILLNESS
@@ -96,51 +98,12 @@ def apply_point(
     curve: NDArray[Any] | None = None,
     matrix: Reals | None = None,
     offset: Reals | None = None,
+    lut: Lut3d | None = None,
 ) -> None:
-    """Apply curve and matrix; see `point.apply_point`."""
-    exact = exact_point(planes, bits, out_bits, curve=curve, matrix=matrix, offset=offset)
+    """Apply curve, matrix and look; see `point.apply_point`."""
+    exact = exact_point(planes, bits, out_bits, curve=curve, matrix=matrix, offset=offset, lut=lut)
     for plane, target in zip(exact, out, strict=True):
         target[...] = np.clip(np.floor(plane + 0.5), 0, (1 << out_bits) - 1)
-
-
-def exact_point(
-    planes: Planes,
-    bits: int,
-    out_bits: int,
-    *,
-    curve: NDArray[Any] | None = None,
-    matrix: Reals | None = None,
-    offset: Reals | None = None,
-) -> tuple[Reals, Reals, Reals]:
-    """Return what `apply_point` rounds and clips, as float64 planes."""
-    luma = planes[0].astype(np.float64) if curve is None else curve[np.minimum(planes[0], curve.size - 1)]
-    blue, red = planes[1].astype(np.float64), planes[2].astype(np.float64)
-    matrix = np.eye(3) * 2.0 ** (out_bits - bits) if matrix is None else matrix
-    offset = np.zeros(3) if offset is None else offset
-    wide = [chroma_at_luma(plane, luma.shape) for plane in (blue, red)]
-    return (
-        matrix[0, 0] * luma + matrix[0, 1] * wide[0] + matrix[0, 2] * wide[1] + offset[0],
-        matrix[1, 1] * blue + matrix[1, 2] * red + offset[1],
-        matrix[2, 1] * blue + matrix[2, 2] * red + offset[2],
-    )
-
-
-def chroma_at_luma(chroma: Reals, shape: tuple[int, ...]) -> Reals:
-    """Return chroma at every luma sample: left-sited along rows, midway along columns, bilinear, edges repeated."""
-    height, width = shape
-    if chroma.shape[0] < height:
-        chroma = _linear(chroma, np.arange(height) / 2.0 - 0.25)
-    if chroma.shape[1] < width:
-        chroma = _linear(chroma.T, np.arange(width) / 2.0).T
-    return chroma
-
-
-def _linear(rows: Reals, positions: Reals) -> Reals:
-    """Return rows at fractional positions."""
-    below = np.floor(positions).astype(np.int64)
-    fraction = (positions - below)[:, None]
-    last = rows.shape[0] - 1
-    return (1.0 - fraction) * rows[np.clip(below, 0, last)] + fraction * rows[np.clip(below + 1, 0, last)]
 
 
 def to_pixels(planes: Planes, bits: int, matrix: Reals, offset: Reals, out: Pixels) -> None:

@@ -25,6 +25,8 @@ from postpipe_kernels import (
     tiles,
     tone,
 )
+from postpipe_kernels.lut3d import Lut3d
+from postpipe_kernels.transform import Transform
 
 Layout = Callable[[NDArray[Any]], NDArray[Any]]
 """Gives a plane of the same samples that lies in memory in some way."""
@@ -218,6 +220,20 @@ def _affine(conversion: tuple[NDArray[np.float64], NDArray[np.float64]]) -> dict
     return {"matrix": conversion[0], "offset": conversion[1]}
 
 
+def _look(with_curve: bool, from_: tuple[str, str] | None) -> Example:
+    """Make examples for a look: a gamma, warmer and less saturated, on what `_point` makes."""
+    point_example = _point(with_curve, from_)
+
+    def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+        ramp = np.linspace(0.0, 1.0, 257)
+        shaper = np.stack([ramp**0.9, ramp, 0.95 * ramp**1.1])
+        mix = 0.8 * np.eye(3) + 0.2 * np.array([0.2126, 0.7152, 0.0722])
+        lut = Lut3d(Transform(shaper, mix, "bt709", "limited"))
+        return {**point_example(height, width, dtype, layout), "lut": lut}
+
+    return example
+
+
 def _resample(kind: str, numerator: int, denominator: int) -> Example:
     def example(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
         rows, columns = (-(-length * numerator // denominator) for length in (height, width))
@@ -387,6 +403,16 @@ SPECS: tuple[KernelSpec, ...] = (
         "from_pixels", "interleaved B'G'R' to YCbCr 4:2:0, the inverse of to_pixels",
         pixels.from_pixels, reference.from_pixels, _from_pixels, ("out",),
         1, "code values", {"numpy": reference.from_pixels},
+    ),
+    KernelSpec(
+        "point_look", "point operation: colour look, 4:2:0",
+        point.apply_point, reference.apply_point, _look(False, None), ("out",),
+        1, "code values", {"numpy": reference.apply_point},
+    ),
+    KernelSpec(
+        "point_curve_matrix_look", "point operation: luma curve, BT.601 to BT.709, then colour look, 4:2:0",
+        point.apply_point, reference.apply_point, _look(True, ("smpte170m", "limited")), ("out",),
+        1, "code values", {"numpy": reference.apply_point},
     ),
     KernelSpec(
         "upscale_lanczos3", "resampling to twice the size, 6x6 taps (OpenCV: Lanczos4, 8x8)",
