@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
@@ -21,11 +21,13 @@ ALLOWED = {
     "delivery": {"model", "timing", "edit"},
     "draft": {"model", "timing"},
     "edit": {"model"},
+    "look": {"model", "delivery"},
+    "handover": NOUNS,
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},
-    "stages": {*NOUNS, "media", "engine.stage", "postpipe_kernels"},
+    "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
     "api": {*NOUNS, "engine"},
     "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},

@@ -14,6 +14,7 @@ from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
+from postpipe.look import LookFile
 from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar, TakeLog
 from postpipe.stills import Stills
@@ -140,6 +141,7 @@ class Account:
             "facts": {},
             "stills": [],
             "fixes": [],
+            "look": None,
             "render": None,
         }
         if path in self.skipped:
@@ -172,6 +174,9 @@ class Account:
         delivered: ClipFile | None = self.board.get(ClipFile, path)
         if delivered is not None:
             entry["warnings"] += delivered.warnings
+        look: LookFile | None = self.board.get(LookFile, path)
+        if look is not None:
+            entry["look"] = look.summary()
         rendered: RenderedClip | None = self.board.get(RenderedClip, path)
         if rendered is not None:
             entry["fixes"] = [dataclasses.asdict(fix) for fix in rendered.fixes]

@@ -322,54 +322,73 @@ def fuse(params: Sequence[PointParams]) -> list[PointParams]:
     """Combine point operations that follow each other into as few as give the same result."""
     fused: list[PointParams] = []
     for item in params:
-        last = fused[-1] if fused else None
-        if last is None or last.chroma_curve is not None or item.chroma_curve is not None:
+        both = _joined(fused[-1], item) if fused else None
+        if both is None:
             fused.append(item)
-            continue
-        if last.matrix is not None and (item.luma_curve is not None or last.bits != item.bits):
-            fused.append(item)
-            continue
-        curve = last.luma_curve
-        if item.luma_curve is not None:
-            curve = item.luma_curve if curve is None else item.luma_curve[curve]
-        matrix, offset = item.matrix, item.offset
-        if last.matrix is not None and last.offset is not None:
-            matrix = last.matrix if matrix is None else matrix @ last.matrix
-            offset = (
-                last.offset if item.matrix is None or item.offset is None else item.matrix @ last.offset + item.offset
-            )
-        fused[-1] = PointParams(
-            curve, matrix=matrix, offset=offset, bits=item.bits or last.bits, colour=item.colour or last.colour
-        )
+        else:
+            fused[-1] = both
     return fused
+
+
+def _joined(first: PointParams, then: PointParams) -> PointParams | None:
+    """Return two operations as one, or `None` where one cannot hold both."""
+    if first.lut is not None:  # what can join a look is one that follows it, alone
+        alone = then.luma_curve is None and then.matrix is None and then.lut is not None
+        lut = first.lut.then(then.lut) if alone and then.lut is not None else None
+        return None if lut is None else replace(first, lut=lut)
+    if then.chroma_curve is not None:
+        return None
+    curve, matrix, offset = first.luma_curve, then.matrix, then.offset
+    if then.luma_curve is not None:
+        if first.matrix is not None or first.chroma_curve is not None:
+            return None
+        curve = then.luma_curve if curve is None else then.luma_curve[curve]
+    if first.matrix is not None and first.offset is not None:
+        if first.bits != then.bits:
+            return None
+        matrix = first.matrix if matrix is None else matrix @ first.matrix
+        offset = first.offset if then.matrix is None or offset is None else then.matrix @ first.offset + offset
+    return replace(
+        first,
+        luma_curve=curve,
+        matrix=matrix,
+        offset=offset,
+        bits=then.bits or first.bits,
+        colour=then.colour or first.colour,
+        lut=then.lut,
+    )
 
 
 def apply_point(frame: Frame, params: PointParams) -> Frame:
     """Return a new frame with one point operation applied by the point kernel."""
-    if params.luma_curve is not None and params.chroma_curve is not None:
-        out = allocate_like(frame)
-        black = float(code_scale(frame.colour.range, frame.pixel_format.bits)[1][0])
+    curve, depth = params.luma_curve, frame.pixel_format.bits
+    bits = params.bits or depth
+    if curve is not None and params.chroma_curve is not None:
+        retouched = allocate_like(frame)
+        black = float(code_scale(frame.colour.range, depth)[1][0])
         retouch(
             frame.planes,
-            frame.pixel_format.bits,
-            out.planes,
-            curve=params.luma_curve,
+            depth,
+            retouched.planes,
+            curve=curve,
             chroma=params.chroma_curve,
             black=black,
             mixture=params.mixture,
             grid=params.grid,
         )
-        return out
-    bits = params.bits or frame.pixel_format.bits
+        if params.matrix is None and params.lut is None and params.colour is None and bits == depth:
+            return retouched
+        frame, curve = retouched, None
     out = allocate_like(frame, pixel_format=_with_bits(frame.pixel_format, bits), colour=params.colour)
     point.apply_point(
         frame.planes,
-        frame.pixel_format.bits,
+        depth,
         out.planes,
         bits,
-        curve=params.luma_curve,
+        curve=curve,
         matrix=params.matrix,
         offset=params.offset,
+        lut=params.lut,
     )
     return out
 

@@ -15,12 +15,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from postpipe.model import Artifact, Clip, ColourSpec, Frame, PixelFormat
+
+if TYPE_CHECKING:
+    from postpipe_kernels.lut3d import Lut3d
 
 T = TypeVar("T")
 StateT = TypeVar("StateT")
@@ -244,12 +247,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class PointParams:
-    """A point operation for one frame: a luma curve, then an affine map of (Y, Cb, Cr) code values.
+    """A point operation for one frame: a luma curve, then an affine map of (Y, Cb, Cr) code values, then a look.
 
-    `luma_curve`: table of the frame's own bit depth. `chroma_curve`, `mixture` and `grid`: chroma by luma, luma by
-    chroma, and gains by place; see `postpipe_kernels.retouch`. What has them has a luma curve and no matrix.
-    `matrix` (3×3) and `offset` (3,): see `postpipe_kernels.colour.ycbcr_matrix`; `bits` is the bit depth and
-    `colour` the coding that come out of it.
+    `luma_curve`: table of the frame's own bit depth. `chroma_curve`, `mixture` and `grid` go with it: chroma by luma,
+    luma by chroma, and gains by place; see `postpipe_kernels.retouch`. `matrix` (3×3) and `offset` (3,): see
+    `postpipe_kernels.colour.ycbcr_matrix`; `bits` is the bit depth and `colour` the coding that come out of it.
+    `lut`, the same object for all frames of a clip, takes and gives that coding; see `postpipe_kernels.lut3d`.
     """
 
     luma_curve: NDArray[Any] | None = None
@@ -260,6 +263,7 @@ class PointParams:
     offset: NDArray[np.float64] | None = None
     bits: int | None = None
     colour: ColourSpec | None = None
+    lut: Lut3d | None = None
 
 
 @runtime_checkable
