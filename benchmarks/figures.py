@@ -234,6 +234,54 @@ def flicker_cost(result: dict[str, Any]) -> Iterator[str]:
         yield f"| correcting every frame, {words[kind]}, {rest} | {100 * share:.1f} % | ≤ 8 % |"
 
 
+def looks(result: dict[str, Any]) -> Iterator[str]:
+    """The three faces of a look."""
+    for peer, row in result["code_values_8_bit"].items():
+        yield (
+            f"| `.cube` through {peer} against the kernel, 8 bits, {result['looks']} looks: mean, p99 (of the worst "
+            f"picture), largest difference | {row['mean']}, {row['p99']} ({row['p99_of_the_worst_picture']}), "
+            f"{row['max']} codes | p99 ≤ 1 |"
+        )
+    outside = result["outside_the_cube_percent"]
+    yield f"| … colours outside R'G'B', which a table cannot hold, left out | {outside} % | |"
+    row = result["cdl_against_cube_delta_e"]
+    yield f"| `.cdl` against `.cube`, ΔE00: mean, p99 | {row['mean']:.3f}, {row['p99']:.3f} | ≤ .05, ≤ .5 |"
+    for bits, row in result["ramps"].items():
+        yield (
+            f"| smooth ramps of {bits}: of {row['steps']} steps of the exact result, rounded: lost, turned back "
+            f"| {row['lost']}, {row['back']} | none |"
+        )
+
+
+def colour_speed(result: dict[str, Any]) -> Iterator[str]:
+    """The look kernel."""
+    for kind, row in result["kernel_against_lut3d"].items():
+        yield (
+            f"| {kind} 1080p, CPU of a frame never seen before, against ffmpeg lut3d "
+            f"| {row['ours_ms']} ms, {row['ffmpeg_ms']} ms: {row['ratio']}× | ≥ 15× |"
+        )
+        yield f"| … more in the first second of a take | {row['learning_ms']} ms | |"
+        alone, both = row["flicker_ms"], row["flicker_and_look_ms"]
+        yield f"| … flicker's correction alone, with the look | {alone} ms, {both} ms | |"
+
+
+def colour_memory(result: dict[str, Any]) -> Iterator[str]:
+    """Memory with a look."""
+    for bits, peaks in result["peak_mb"].items():
+        yield (
+            f"| peak memory of `run` on 1080p, delivered with {bits}: without a look, with one "
+            f"| {peaks['plain']:.0f} MB, {peaks['look']:.0f} MB | < 600 MB |"
+        )
+
+
+def colour_run(result: dict[str, Any]) -> Iterator[str]:
+    """A whole run."""
+    yield (
+        f"| {result['seconds_of_footage']} s of 1080p, flicker and colour, against a bare decode and a bare transcode "
+        f"with the same settings, CPU | {result['ratio']}× | ≤ 1.12× |"
+    )
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -247,6 +295,10 @@ SECTIONS = (
     ("flicker_cost", "The cost of flicker", flicker_cost),
     ("stills", "Frames out and back", stills),
     ("quality", "Quality checks on held-out clips, against takecheck", quality),
+    ("looks", "One look, three faces", looks),
+    ("colour_speed", "Looks: speed", colour_speed),
+    ("colour_memory", "Looks: memory", colour_memory),
+    ("colour_run", "A whole run with flicker and colour", colour_run),
 )
 
 
