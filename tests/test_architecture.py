@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
@@ -21,6 +21,7 @@ ALLOWED = {
     "delivery": {"model", "timing", "edit"},
     "draft": {"model", "timing"},
     "edit": {"model"},
+    "look": {"model", "delivery"},
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},
     "media": {*NOUNS, "postpipe_kernels"},
