@@ -282,6 +282,44 @@ def colour_run(result: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def colour(result: dict[str, Any]) -> Iterator[str]:
+    """Colour matching against known grades."""
+    limits = {"same framing": "≤ 1.5", "70 % crops": "≤ 2.9", "disjoint halves": "≤ 4.2"}
+    for column, row in result["columns"].items():
+        ours = row["methods"]["postpipe"]["mean_delta_e"]
+        rivals = {name: one["mean_delta_e"] for name, one in row["methods"].items() if name != "postpipe"}
+        best = min(rivals, key=lambda name: rivals[name])
+        shown = f"{ours:.2f} (do nothing {row['do_nothing']:.2f}; best of others: {best} {rivals[best]:.2f})"
+        yield f"| {column}, {row['graded']} known grades: mean ΔE00 to truth | {shown} | {limits.get(column, '')} |"
+        yield f"| … left alone | {row['left_alone']} of {row['graded']} | |"
+    worse, ungraded = result["made_worse"], result["ungraded"]
+    cases = "; ".join(worse["cases"]) or "none"
+    yield f"| made worse than doing nothing by more than 0.5 ΔE00, of {worse['of']} | {cases} | ≤ 5 % |"
+    shown = f"{ungraded['mean']:.2f}, {ungraded['largest']:.2f}"
+    yield f"| ΔE00 added to clips without a grade: mean, largest | {shown} | ≤ 0.5 |"
+    for name in result["columns"]["same framing"]["methods"]:
+        if name != "postpipe":
+            rows = [row["methods"][name] for row in result["columns"].values()]
+            count = sum(row["graded"] for row in result["columns"].values())
+            harm = sum(row["made_worse"] for row in rows)
+            added = ", ".join(f"{row['added_to_ungraded']:.1f}" for row in rows)
+            yield f"| … {name}: made worse; added to clips without a grade, row by row | {harm} of {count}; {added} | |"
+    without = result["without_a_named_hero"]
+    shown = ", ".join(f"{column} {value:.2f}" for column, value in without["mean_delta_e"].items())
+    yield f"| where no hero is named: mean ΔE00 | {shown} | |"
+    shown = f"{without['made_worse']}; {without['added_to_ungraded']:.2f}"
+    yield f"| … made worse by more than 0.5 ΔE00; added to clips without a grade | {shown} | |"
+    different = result["different_clips"]
+    shown = "; ".join(different["matched"]) or "none"
+    yield f"| … of {different['pairs']} pairs of different clips, taken for the same things | {shown} | none |"
+    for column, row in result["skin"].items():
+        shown = f"{row['before']:.2f}, {row['after']:.2f} ({row['made_worse']} of {row['cases']} worse)"
+        yield f"| skin of the same person, {column}: ΔE00 before, after | {shown} | none worse |"
+    flicker = "; ".join(f"{name} {value:.3f} %" for name, value in result["flicker_added_percent"].items())
+    yield f"| exposure that changes from picture to picture by matching | {flicker} | one transform for a clip |"
+    yield f"| CPU to match one clip with another | {result['cpu_seconds_a_pair']:.2f} s | |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -289,6 +327,7 @@ SECTIONS = (
     ("resume", "Kills and damage", resume),
     ("cuts", "Shots within a take", cuts),
     ("chained", "Chained clips", chained),
+    ("colour", "Colour matching", colour),
     ("edits", "Edits, to the frame and the sample", edits),
     ("screening", "Flash screening", screening),
     ("flicker", "Flicker", flicker),
