@@ -16,7 +16,7 @@ from postpipe.errors import SettingsError
 from postpipe.look import Look
 from postpipe.model import Artifact, Clip, Facts
 from postpipe.stages.colour import ColourStats
-from postpipe.stages.colour_match import Match, follow
+from postpipe.stages.colour_match import Match, follow, stills_of
 from postpipe.stages.colour_pairs import Still
 from postpipe.stages.colour_words import describe
 from postpipe.stages.select import Scores
@@ -95,7 +95,7 @@ class MatchClips(Task):
         known = {path: one for path, one in stats.items() if path in admitted and one is not None and len(one.pictures)}
         groups = self._groups(selection, [path for path in selection.selected if path in known], list(known))
         wanted = {path for members, hero in groups for path in (*members, *([hero] if hero else []))}
-        stills = {path: [Still(picture) for picture in known[path].pictures] for path in wanted}
+        stills = {path: stills_of(known[path]) for path in wanted}
         best = {path: scores[path].quality if path in scores else 0.0 for path in wanted}
         number = 0
         for members, hero in groups:

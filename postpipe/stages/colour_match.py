@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from postpipe.stages.colour import ColourStats
 from postpipe.stages.colour_fit import Transform, fit, seen
 from postpipe.stages.colour_pairs import Pairs, Still, adjoining, overlap, related
 
@@ -64,6 +65,17 @@ class Match:
         changed = self.transform.scaled(share).apply(self.cells.source)
         differences = color.deltaE_ciede2000(color.rgb2lab(changed), color.rgb2lab(self.cells.target))
         return float(np.average(differences, weights=self.cells.weight))
+
+
+def stills_of(stats: ColourStats) -> list[Still]:
+    """Return the stills of a clip, ready to be compared."""
+    return [Still(picture) for picture in stats.pictures]
+
+
+def apart(ours: Sequence[Still], theirs: Sequence[Still]) -> float | None:
+    """Return the mean ΔE00 between the colours of the same things in two clips; `None` where they show none."""
+    cells = gathered(overlap(ours, theirs), Transform.identity())
+    return Match(Transform.identity(), cells=cells).apart(0.0) if len(cells.source) >= FEW_CELLS else None
 
 
 def follow(

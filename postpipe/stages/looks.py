@@ -14,11 +14,13 @@ from postpipe_kernels.lut3d import Lut3d
 from postpipe_kernels.transform import Transform, only
 
 from postpipe.delivery import OutputFile, ProjectFormat, RenderedClip, Selection
-from postpipe.engine.stage import Desk, Each, Filter, FixFilter, PointParams, Slot, Task, Verdict
+from postpipe.engine.stage import Desk, Each, Filter, FixFilter, PointParams, Rendered, Slot, Task, Verdict
 from postpipe.handover.cdl import write_ccc, write_cdl
 from postpipe.handover.cube import read_cube, write_cube
 from postpipe.look import LUMA_WEIGHTS, Cdl, CdlFit, CreativeLut, Curves, Look, LookFile
 from postpipe.model import Artifact, Clip, ColourSpec, Frame
+from postpipe.stages.colour import ColourStats
+from postpipe.stages.colour_match import apart, stills_of
 from postpipe.stages.concat import clip_stems
 
 SHAPER_POINTS = 16385  # of each channel's curve; the steepest CDL is off by less than 1/1000 of a 10-bit code
@@ -76,11 +78,21 @@ class MatchColour(FixFilter):
             return None
         return BoundLook(look.cdl, look.curves, project.pixel_format.bits, project.colour)
 
-    def judge(self, look: Look | None) -> Verdict:
-        """Keep the look unless it leads away from the hero."""
+    def judge(self, look: Look | None, delivered: Rendered[ColourStats], stats: Each[ColourStats | None]) -> Verdict:
+        """Compare what is delivered with the hero again. Kept where it is nearer to it than the take was.
+
+        Where the two show nothing of the same, as in a clip that follows by way of another, the decision stands.
+        """
         before, after = (look.before, look.after) if look is not None else (None, None)
+        hero = next((one for path, one in stats.items() if look is not None and path.name == look.hero), None)
+        measured = apart(stills_of(delivered), stills_of(hero)) if hero is not None else None
+        after = after if measured is None else measured
         away = before is not None and after is not None and after >= before
-        return Verdict(not away, {"delta_e": before}, {"delta_e": after})
+        return Verdict(not away, {"delta_e": _rounded(before)}, {"delta_e": _rounded(after)})
+
+
+def _rounded(difference: float | None) -> float | None:
+    return None if difference is None else round(difference, 3)
 
 
 @dataclass(frozen=True)
