@@ -54,10 +54,10 @@ class Board:
         return copy
 
     def trial(self, clip: Path, rendered: Iterable[Artifact]) -> Board:
-        """Return a board that knows one clip alone, with facts of a delivered picture that is still on trial."""
+        """Return a board with facts of one clip's delivered picture that is still on trial, and no other's."""
         trial = Board(self._facts_kinds)
         trial._project = self._project
-        trial._clips = {clip: self._clips[clip]}
+        trial._clips = dict(self._clips)
         trial._rendered = {clip: {type(fact): fact for fact in rendered}}
         return trial
 

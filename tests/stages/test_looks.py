@@ -26,10 +26,14 @@ from postpipe.errors import SettingsError
 from postpipe.handover.cube import read_cube, write_cube
 from postpipe.look import Cdl, CreativeLut, Curves, Look
 from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame
+from postpipe.stages.colour import ColourStats
+from postpipe.stages.colour_groups import ChooseLook
 from postpipe.stages.conform import DELIVERY_COLOUR, MatchCoding
 from postpipe.stages.looks import ApplyCreativeLut, BoundLook, MatchColour, baked, baked_creative, lattice_of
 from tests.clips import make_clip
 from tests.stages.helpers import decode_planes
+from tests.stages.scenery import GRADE, scene
+from tests.stages.scenery import stats as shown
 
 WARM = Look(
     Cdl((1.1, 1.0, 0.9), (0.02, 0.0, -0.01), (1.05, 1.0, 0.95), 0.9), description="warmer", before=5.0, after=1.0
@@ -79,8 +83,21 @@ def test_the_key_of_a_render_does_not_change_with_use_nor_with_words() -> None:
 
 
 def test_a_fix_that_leads_away_is_not_kept() -> None:
-    assert MatchColour().judge(WARM).kept
-    assert not MatchColour().judge(replace(WARM, after=6.0)).kept
+    nothing = ColourStats(np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8))
+    assert MatchColour().judge(WARM, nothing, {}).kept
+    assert not MatchColour().judge(replace(WARM, after=6.0), nothing, {}).kept
+
+
+def test_what_is_delivered_is_measured_against_the_hero() -> None:
+    kitchen = scene(3)
+    stats = {Path("hero.mp4"): shown(kitchen), Path("take.mp4"): shown(kitchen, GRADE)}
+    look = replace(WARM, hero="hero.mp4", before=5.0, after=0.0)
+    good = MatchColour().judge(look, shown(kitchen, seed=7), stats)
+    assert good.kept
+    assert good.after["delta_e"] == pytest.approx(0.5, abs=0.5)
+    worse = MatchColour().judge(look, shown(kitchen, Cdl((0.5, 1.0, 1.6))), stats)
+    assert not worse.kept
+    assert worse.after["delta_e"] > 5
 
 
 def test_coding_look_and_creative_lut_are_one_call() -> None:
@@ -167,7 +184,8 @@ LOOKS: dict[str, Look] = {}
 @pytest.fixture
 def fixed_looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Look]]:
     installed = engine_settings.stage_types()
-    monkeypatch.setattr("postpipe.api.stage_types", lambda: [*installed, FixedLook])
+    others = [kind for kind in installed if kind is not ChooseLook]
+    monkeypatch.setattr("postpipe.api.stage_types", lambda: [*others, FixedLook])
     yield LOOKS
     LOOKS.clear()
 
