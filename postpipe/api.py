@@ -20,7 +20,7 @@ from postpipe.engine.settings import Layer, configure, read_config, stage_types
 from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError, SettingsError
-from postpipe.model import Clip, Facts, SequenceFacts
+from postpipe.model import Clip, Facts, FilmFacts, SequenceFacts
 from postpipe.sidecar import Sidecar
 from postpipe.stills import Stills
 
@@ -228,7 +228,7 @@ def _plan(stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool)
         for stage in stages
         if isinstance(stage, Analyser | Task)
         and issubclass(kind := planning.produced(stage), Facts)
-        and (deliver or not issubclass(kind, SequenceFacts))
+        and (deliver or not issubclass(kind, SequenceFacts | FilmFacts))
     ]
     wanted: list[planning.Kind] = [FrameTimes, TakeName, Sidecar, *facts]
     if deliver:

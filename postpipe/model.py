@@ -42,6 +42,10 @@ class Facts(Artifact):
         return ()
 
 
+class FilmFacts(Facts):
+    """Facts of a take that depend on the others of its film: a run tells them, `inspect` does not."""
+
+
 class SequenceFacts(Facts):
     """Facts of the finished sequence, which `takes.json` shows under `sequence` → `name`."""
 

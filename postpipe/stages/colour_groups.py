@@ -14,7 +14,7 @@ from postpipe.delivery import Admission, Selection
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.look import Look
-from postpipe.model import Artifact, Clip, Facts
+from postpipe.model import Artifact, Clip, FilmFacts
 from postpipe.stages.colour import ColourStats
 from postpipe.stages.colour_match import Match, follow, stills_of
 from postpipe.stages.colour_pairs import Still
@@ -190,7 +190,7 @@ class ChooseLook(Task):
 
 
 @dataclass(frozen=True)
-class ColourMatch(Facts):
+class ColourMatch(FilmFacts):
     """How a clip was matched to its hero; everything is `None` for one that stands alone."""
 
     schema: ClassVar[str] = "postpipe.colour-match.1"

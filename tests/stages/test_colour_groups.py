@@ -213,6 +213,10 @@ def test_takes_json_says_how_takes_were_matched(tmp_path: Path) -> None:
     (takes / "postpipe.toml").write_text('[colour]\nmode = "auto"\nhero = "scene01_take01.mp4"\n', encoding="utf-8")
     api.run(takes, tmp_path / "out", settings={"deliver": {"preset": "ultrafast", "encoder_threads": 1}})
     told = json.loads((tmp_path / "out" / "takes.json").read_text(encoding="utf-8"))
+    (fix,) = told["takes"][1]["fixes"]
+    assert (fix["stage"], fix["kept"]) == ("colour", True)
+    assert told["takes"][0]["fixes"] == []
+    assert (tmp_path / "out" / "looks" / "scene02_take01.cube").exists()
     first, second = (take["facts"]["colour"] for take in told["takes"])
     assert (first["hero"], first["change"]) == ("scene01_take01.mp4", None)
     assert second["evidence"] == "overlap"
