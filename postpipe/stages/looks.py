@@ -18,6 +18,7 @@ from postpipe.engine.stage import Desk, Each, Filter, FixFilter, PointParams, Re
 from postpipe.handover.cdl import write_ccc, write_cdl
 from postpipe.handover.cube import read_cube, write_cube
 from postpipe.look import LUMA_WEIGHTS, Cdl, CdlFit, CreativeLut, Curves, Look, LookFile
+from postpipe.media.images import encode_image
 from postpipe.model import Artifact, Clip, ColourSpec, Frame
 from postpipe.stages.colour import ColourStats
 from postpipe.stages.colour_match import apart, stills_of
@@ -152,10 +153,10 @@ class ApplyCreativeLut(Filter):
 
 @dataclass(frozen=True)
 class WriteLook(Task):
-    """Write the look of a take to `looks/`, as it was rendered."""
+    """Write the look of a take to `looks/`, as it was rendered, and a picture of it before and after."""
 
     id: ClassVar[str] = "look_files"
-    summary: ClassVar[str] = "writes looks/<take>.cube and .cdl"
+    summary: ClassVar[str] = "writes looks/<take>.cube, .cdl and a picture before and after"
     stored: ClassVar[bool] = True
 
     @property
@@ -171,6 +172,7 @@ class WriteLook(Task):
         rendered: RenderedClip,
         selection: Selection,
         project: ProjectFormat,
+        stats: ColourStats | None,
         desk: Desk,
     ) -> LookFile:
         """Return the files: the table is the whole change, the creative LUT included; the CDL is the look alone."""
@@ -188,8 +190,20 @@ class WriteLook(Task):
         write_cube(table, lattice_of(both or own), title=stem, notes=[*notes, *after, DOMAIN])
         write_cdl(document, fit.cdl, stem, [*notes, *cdl_notes(fit, creative.name)])
         names = {table: f"looks/{stem}.cube", document: f"looks/{stem}.cdl"}
+        if stats is not None and len(stats.pictures):
+            picture = desk.scratch(".png")
+            picture.write_bytes(encode_image(before_and_after(look, stats), "png", project.colour))
+            names[picture] = f"looks/{stem}.png"
         files = tuple(OutputFile(name, desk.publish(path, name)) for path, name in names.items())
         return LookFile(files, stem, look.description, fit)
+
+
+def before_and_after(look: Look, stats: ColourStats) -> NDArray[np.uint8]:
+    """Return the middle still of a take as it came, and beside it with its look: blue, green, red, uint8."""
+    before = stats.pictures[len(stats.pictures) // 2]
+    after = np.rint(look.apply(before / np.float32(255)) * 255).clip(0, 255).astype(np.uint8)
+    gap = np.full((before.shape[0], 4, 3), 128, np.uint8)
+    return np.ascontiguousarray(np.concatenate([before, gap, after], axis=1)[..., ::-1])
 
 
 def lattice_of(transform: Transform) -> NDArray[np.float64]:

@@ -29,7 +29,15 @@ from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame
 from postpipe.stages.colour import ColourStats
 from postpipe.stages.colour_groups import ChooseLook
 from postpipe.stages.conform import DELIVERY_COLOUR, MatchCoding
-from postpipe.stages.looks import ApplyCreativeLut, BoundLook, MatchColour, baked, baked_creative, lattice_of
+from postpipe.stages.looks import (
+    ApplyCreativeLut,
+    BoundLook,
+    MatchColour,
+    baked,
+    baked_creative,
+    before_and_after,
+    lattice_of,
+)
 from tests.clips import make_clip
 from tests.stages.helpers import decode_planes
 from tests.stages.scenery import GRADE, scene
@@ -63,6 +71,14 @@ def test_what_is_baked_is_the_look(
     difference = np.abs(baked(look, DELIVERY_COLOUR).apply(rgb) - look.apply(rgb))
     assert difference.max() < 1e-3  # where a power's slope is endless: below the first point
     assert difference.mean() < 1e-6
+
+
+def test_a_picture_before_and_after() -> None:
+    grey = ColourStats(np.arange(1), np.full((1, 2, 3, 3), 100, np.uint8))
+    picture = before_and_after(Look(Cdl(slope=(1.5, 1.0, 0.5))), grey)
+    assert picture.shape == (2, 3 + 4 + 3, 3)
+    assert picture[0, 0].tolist() == [100, 100, 100]
+    assert picture[0, -1].tolist() == [50, 100, 150]  # blue first
 
 
 def test_a_take_without_a_look_is_left_alone() -> None:
@@ -207,7 +223,7 @@ def test_looks_are_rendered_and_written(tmp_path: Path, fixed_looks: dict[str, L
     entries = {take["file"]: take for take in document["takes"]}
     stem = Path(one).stem
     assert entries[one]["look"] == {
-        "files": [f"looks/{stem}.cube", f"looks/{stem}.cdl"],
+        "files": [f"looks/{stem}.cube", f"looks/{stem}.cdl", f"looks/{stem}.png"],
         "cdl": {"slope": [1.1, 1.0, 0.9], "offset": [0.02, 0.0, -0.01], "power": [1.05, 1.0, 0.95], "saturation": 0.9},
         "cdl_delta_e": {"mean": 0.0, "max": 0.0},
     }
@@ -215,7 +231,8 @@ def test_looks_are_rendered_and_written(tmp_path: Path, fixed_looks: dict[str, L
     assert entries[three]["look"] is None
     assert [fix["stage"] for fix in entries[one]["fixes"]] == ["colour"]
     written = {path.name for path in (out / "looks").iterdir()}
-    assert written == {f"{stem}.cube", f"{stem}.cdl", "scene02_take01.cube", "scene02_take01.cdl", "my film.ccc"}
+    endings = (".cube", ".cdl", ".png")
+    assert written == {*(name + end for name in (stem, "scene02_take01") for end in endings), "my film.ccc"}
     collection = ElementTree.parse(out / "looks" / "my film.ccc").getroot()
     ids = [node.get("id") for node in collection.iter("{urn:ASC:CDL:v1.01}ColorCorrection")]
     assert ids == [stem, "scene02_take01"]
