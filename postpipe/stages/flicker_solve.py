@@ -143,21 +143,23 @@ def solve(track: FlickerTrack, rate: float) -> Solved:
     exposure = np.cumsum(shared.gain @ (precision / precision.sum()))
     colour = np.cumsum(shared.gain, axis=0) - exposure[:, None]
     gamma = np.cumsum(shared.gamma)
-    flashes = find_flashes(exposure)
-    calm = bridge(exposure, flashes)
+    jumps = find_flashes(exposure)
+    flashes = [jump for jump in jumps if _is_everywhere(steps, jump)]
+    calm = bridge(exposure, jumps)
     _, stiffness = split_light(calm, own_rate)
     light = calm - split_light(calm, own_rate, stiffness)[0]
-    warm = bridge((colour[:, 0] - colour[:, 2]) / 2, flashes)
+    warm = bridge((colour[:, 0] - colour[:, 2]) / 2, jumps)
     _, colour_stiffness = split_light(warm, own_rate)
-    colour_light = bridge(colour, flashes)
+    colour_light = bridge(colour, jumps)
     colour_light = colour_light - split_light(colour_light, own_rate, colour_stiffness)[0]
     gamma_flicker, gamma_stiffness = split_light(gamma, own_rate)
     gamma_flicker = reversing(gamma_flicker, gamma)
 
     left = steps.change - shared.gain[:, None] - shared.gamma[:, None, None] * (steps.level - shared.pivot)
     sure = sureness(shared.weight)
+    sure[[jump for jump in jumps if jump not in flashes]] = 0.0  # something passed: no fault, and no guide
     steady = sure.copy()
-    steady[flashes] = 0.0
+    steady[jumps] = 0.0
 
     def strength(of: Reals, stiff: float) -> float:
         return common_percent(steps, of, shared.weight, own_rate, stiff, steady)
@@ -224,6 +226,29 @@ def find_flashes(exposure: Reals) -> list[int]:
 def beyond(percent: float, error: float) -> float:
     """Return an amplitude in percent less what comes of the standard error of a frame's step."""
     return float(np.sqrt(max(0.0, percent**2 - 2 * (100 * error) ** 2)))
+
+
+FLASH_QUARTERS = 3
+"""Quarters of the picture that have to show a flash, there and back,"""
+FLASH_ALIKE = 0.5, 1.6
+"""each by so much of what the middle one shows. What passes before the camera, and a lamp, are somewhere."""
+
+
+def _is_everywhere(steps: Steps, flash: int) -> bool:
+    """Return whether a jump of exposure is one of the whole picture."""
+    grey, quarter = steps.change.mean(2), steps.quarter
+    for frame in (flash, flash + 1):
+        known = [steps.known[frame] & (quarter == number) for number in range(4)]
+        told = [
+            float(np.median(grey[frame, tiles]))
+            for number, tiles in enumerate(known)
+            if 4 * np.count_nonzero(tiles) >= np.count_nonzero(quarter == number)
+        ]
+        middle = float(np.median(told)) if told else 0.0
+        low, high = FLASH_ALIKE[0] * abs(middle), FLASH_ALIKE[1] * abs(middle)
+        if len(told) < FLASH_QUARTERS or not all(low <= np.sign(middle) * one <= high for one in told):
+            return False
+    return True
 
 
 def common_percent(steps: Steps, change: Reals, weight: Reals, rate: float, stiffness: float, sure: Reals) -> float:

@@ -158,3 +158,19 @@ def test_grey_flicker_has_no_colour() -> None:
     moving = pan(3.0, 1)
     gains = grey(random_gains())[:, 0]
     assert find(clip(lambda n: 16 + (moving(n) - 16) * gains[n])).percent("colour") == 0
+
+
+@pytest.mark.parametrize("dark", [True, False], ids=["somebody passes", "a lamp flashes"])
+def test_what_is_somewhere_for_one_frame_is_no_flash_of_the_picture(dark: bool) -> None:
+    still = pan(3, 1)
+
+    def passing(n: int) -> np.ndarray:
+        values = still(n).copy()
+        if n == 20:
+            values[:, :90] = values[:, :90] * 0.3 + 12 if dark else np.minimum(values[:, :90] * 1.5, 230)
+        return values
+
+    found = find(clip(passing))
+    assert found.flashes == ()
+    bound = Deflicker(mode="auto").bind(found)
+    assert bound is None or not np.any(bound.gain[20])
