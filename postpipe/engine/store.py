@@ -1,8 +1,8 @@
 """The artifact store: what was measured, decided and rendered, under keys that name everything it came from.
 
 Layout of a store directory: `facts/` (JSON + npz), `units/` (rendered media), `memo/` (content digests of
-source files), `tmp/` (work in progress, one folder per process). A file is written to `tmp/` and renamed, media
-flushed to the disk before, so a reader never meets half of one. Any fault in a stored file counts as a miss.
+source files), `tmp/` (work in progress, one folder per process). A file is written to `tmp/`, flushed to
+the disk and renamed, so a reader never meets half of one. Any fault in a stored file counts as a miss.
 """
 
 from __future__ import annotations
@@ -183,11 +183,9 @@ class Store:
         return self.root / room / key[:2] / f"{key}{suffix}"
 
     def _write(self, path: Path, data: bytes) -> None:
-        """Write a small file, not flushed: a reader checks it, and one that a power failure tore is a miss."""
         temporary = self.scratch(path.suffix)
         temporary.write_bytes(data)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        publish(temporary, path)
 
 
 def content_digest(path: Path) -> str:
