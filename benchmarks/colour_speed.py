@@ -14,7 +14,7 @@ import numpy as np
 from postpipe_kernels.lut3d import Lut3d
 
 from benchmarks.common import ffmpeg, footage, record, workplace
-from postpipe.engine.passes import apply_point, fuse
+from postpipe.engine.points import apply_point, fuse
 from postpipe.engine.stage import PointParams
 from postpipe.handover.cube import write_cube
 from postpipe.look import Cdl, Look

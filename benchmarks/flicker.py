@@ -23,7 +23,8 @@ from benchmarks import faults, flicker_peers
 from benchmarks.common import record, workplace
 from benchmarks.faults import Footage
 from benchmarks.flicker_measures import auc, flickers, psnr, tiles_of
-from postpipe.engine.passes import Watcher, apply_point
+from postpipe.engine.passes import Watcher
+from postpipe.engine.points import apply_point
 from postpipe.media.probe import probe
 from postpipe.media.read import PictureReader
 from postpipe.media.write import PictureWriter

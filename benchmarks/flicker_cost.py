@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import footage, record, workplace
-from postpipe.engine.passes import Watcher, apply_point
+from postpipe.engine.passes import Watcher
+from postpipe.engine.points import apply_point
 from postpipe.engine.stage import Analyser
 from postpipe.media.probe import probe
 from postpipe.media.read import PictureReader

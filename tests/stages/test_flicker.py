@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from postpipe.delivery import FrameTimes, Shot, Shots
-from postpipe.engine.passes import Watcher, apply_point
+from postpipe.engine.passes import Watcher
+from postpipe.engine.points import apply_point
 from postpipe.media.frames import allocate
 from postpipe.model import PIXEL_FORMATS, ColourSpec, Frame
 from postpipe.stages.deflicker import BoundDeflicker, Deflicker

@@ -20,7 +20,7 @@ from postpipe import api
 from postpipe.delivery import ProjectFormat
 from postpipe.engine import pack
 from postpipe.engine import settings as engine_settings
-from postpipe.engine.passes import apply_point, fuse
+from postpipe.engine.points import apply_point, fuse
 from postpipe.engine.stage import PointParams, Task
 from postpipe.errors import SettingsError
 from postpipe.handover.cube import read_cube, write_cube
