@@ -74,10 +74,6 @@ class MatchClips(Task):
         """Whether clips may be changed."""
         return self.mode != "off" and self.strength > 0
 
-    def uses(self, kind: type[Artifact]) -> bool:
-        """Stills are kept where they are compared."""
-        return self.active
-
     def run(
         self,
         selection: Selection,
