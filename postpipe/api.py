@@ -16,7 +16,7 @@ from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
 from postpipe.engine.outputs import HIDDEN, Outputs
 from postpipe.engine.run import Run
-from postpipe.engine.settings import Layer, configure, read_config, stage_types
+from postpipe.engine.settings import Layer, configure, read_config, setting, stage_types
 from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError, SettingsError
@@ -47,6 +47,7 @@ def run(
     jobs: int | None = None,
     rehash: bool = False,
     draft: bool = False,
+    timeline: Path | str | None = None,
     listener: Listener = lambda event: None,
 ) -> Account:
     """Turn the folder `takes` into a finished sequence in the folder `out`; return the account of it.
@@ -54,7 +55,9 @@ def run(
     `config` is a TOML file (default: `postpipe.toml` in `takes`), `settings` its sections as a mapping, which
     win over it. `only` names the fixes that may be applied (default: all). `store` keeps what was measured
     and rendered (default: inside `out`). `jobs` is how many clips are worked on at once. A `draft` does the job
-    on the beginnings of small pictures, and its account says what all of it would cost.
+    on the beginnings of small pictures, and its account says what all of it would cost. A `timeline` (.otio, .xml,
+    .fcpxml, .edl) is a cut made in an editing program: the film is that cut, frame for frame, and no more of the
+    takes is read than it uses, with handles. Clips whose media was not found stay black and are listed as skipped.
 
     Raises `SettingsError`, `DeliveryError` (nothing could be done) or `Cancelled`; a take that cannot be
     used does not raise, it is in the account as skipped.
@@ -62,17 +65,36 @@ def run(
     folder, target = Path(takes), Path(out)
     if target.absolute() == folder.absolute() or (target.exists() and target.samefile(folder)):
         raise DeliveryError(f"{target}: is the folder of takes itself; name another folder with -o")
-    files = find_takes(folder)
+    files = find_takes(folder, may_be_empty=timeline is not None)
     layers = _layers(folder, config, settings)
-    the_plan = _plan(_stages(layers), only, deliver=True)
+    cut = None
+    if timeline is not None:
+        from postpipe.timelines import Cut  # with it comes OpenTimelineIO
+
+        if draft:
+            raise SettingsError(["--draft and --timeline do not go together: a cut is processed as it is"])
+        cut = Cut.read(Path(timeline), files, setting(_stages(layers), "project", "rate"))
+        layers = [cut.settings, *layers]
+    stages = _stages(layers)
+    the_plan = _plan(stages, only, deliver=True)
     drafting = None
     if draft:
         stages = configure(stage_types(), layers)
         drafting = Drafting(shorten=planning.plan(stages, [Draft]), full=the_plan)
         the_plan = _plan(stages, only, deliver=True)
     with Outputs(target) as outputs, Store(Path(store) if store else target / HIDDEN / "store") as the_store:
-        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener, drafting=drafting)
-        return run_.execute()
+        conformed = cut.conform(files, stages, the_store, rehash=rehash) if cut else None
+        return Run(
+            conformed.files if conformed else files,
+            the_plan,
+            the_store,
+            outputs,
+            jobs=jobs,
+            rehash=rehash,
+            listener=listener,
+            drafting=drafting,
+            conformed=conformed,
+        ).execute()
 
 
 def inspect(

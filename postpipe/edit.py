@@ -17,7 +17,8 @@ class Event:
 
     `first` to `end` (exclusive) are seen. `head` and `tail` more before and after them are rendered as handles.
     The first `dissolve_in` are seen together with as many of the event before, the first `fade_in` come out of
-    black, the last `fade_out` go into it; 0 is a cut.
+    black, the last `fade_out` go into it; 0 is a cut. `gap` frames of black and silence come before all of them.
+    A `silent` event is seen and not heard.
     """
 
     path: Path
@@ -29,6 +30,8 @@ class Event:
     dissolve_in: int = 0
     fade_in: int = 0
     fade_out: int = 0
+    gap: int = 0
+    silent: bool = False
 
     @property
     def frames(self) -> int:
@@ -52,7 +55,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """`frames` frames of two takes laid over each other; each is named with its first one. `None` is black."""
+    """`frames` frames of two takes laid over each other; each is named with its first one. `None` is black.
+
+    Two of these are black: a gap.
+    """
 
     outgoing: tuple[Path, int] | None
     incoming: tuple[Path, int] | None
@@ -63,20 +69,22 @@ class Blend:
 class RoughCut(Artifact):
     """The events in order as they were asked for; an `Edit` is what becomes of them.
 
-    `handle_frames` are asked for at either side of each take.
+    `handle_frames` are asked for at either side of each take. A `fixed` cut was made frame by frame in an editing
+    program: nothing is dropped from it.
     """
 
-    schema: ClassVar[str] = "postpipe.rough-cut.1"
+    schema: ClassVar[str] = "postpipe.rough-cut.2"
     events: tuple[Event, ...]
     joined: bool
     handle_frames: int
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
 class Edit(Artifact):
     """The events in order. `joined`: all in one film; else each is a film of its own."""
 
-    schema: ClassVar[str] = "postpipe.edit.1"
+    schema: ClassVar[str] = "postpipe.edit.2"
     events: tuple[Event, ...]
     joined: bool
 
@@ -100,7 +108,7 @@ def starts(film: Sequence[Event]) -> list[int]:
     position = 0
     found = []
     for event in film:
-        position -= event.dissolve_in
+        position += event.gap - event.dissolve_in
         found.append(position)
         position += event.frames
     return [*found, position]
@@ -111,6 +119,8 @@ def stretches(film: Iterable[Event]) -> Iterator[Body | Blend]:
     events = list(film)
     for event, following in itertools.zip_longest(events, events[1:]):
         trail = event.fade_out or (following.dissolve_in if following else 0)
+        if event.gap:
+            yield Blend(None, None, event.gap)
         if event.fade_in:
             yield Blend(None, (event.path, event.first), event.fade_in)
         body = Body(event.path, event.first + (event.fade_in or event.dissolve_in), event.end - trail)

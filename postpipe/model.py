@@ -152,10 +152,12 @@ class Clip(Artifact):
     """One source file that can be read: what its header says, and the digest of its content.
 
     `digest` is the SHA-256 of the file. `warnings` are sentences for the user about what had to be
-    guessed or ignored. `first_frames`: a draft sees no more of it than these; `None` is all.
+    guessed or ignored. `first_frames`: no more of it is seen than these, by a draft or a cut; `None` is all.
+    `start_seconds`: it is seen from this time of the container's clock on, its frame `first_frame`; `None`: from the
+    first. `original`: the file, where `path` is but the name of one of several uses that a cut makes of it.
     """
 
-    schema: ClassVar[str] = "postpipe.clip.2"
+    schema: ClassVar[str] = "postpipe.clip.3"
     path: Path
     digest: str
     size_bytes: int
@@ -165,11 +167,20 @@ class Clip(Artifact):
     start_timecode: str | None
     warnings: tuple[str, ...]
     first_frames: int | None = None
+    start_seconds: Fraction | None = None
+    first_frame: int = 0
+    original: Path | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file that it is read from."""
+        return self.original or self.path
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What is seen and heard of the file, for keys: the beginning of a take is not the take."""
-        return (self.digest, self.first_frames) if self.first_frames is not None else (self.digest,)
+        """What is seen and heard of the file, for keys: a part of a take is not the take."""
+        whole = self.first_frames is None and self.start_seconds is None
+        return (self.digest,) if whole else (self.digest, self.first_frames, self.start_seconds)
 
 
 @dataclass(slots=True)

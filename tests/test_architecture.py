@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "conformed", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
@@ -19,6 +19,7 @@ ALLOWED = {
     "model": set(),
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
+    "conformed": {"model", "timing", "delivery"},
     "draft": {"model", "timing"},
     "edit": {"model"},
     "look": {"model", "delivery"},
@@ -28,7 +29,8 @@ ALLOWED = {
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
-    "api": {*NOUNS, "engine"},
+    "timelines": {*NOUNS, "handover", "engine"},
+    "api": {*NOUNS, "engine", "timelines"},
     "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},
     "postpipe_kernels": set(),

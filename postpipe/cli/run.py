@@ -28,6 +28,7 @@ from postpipe.cli.progress import progress
 @click.option("--only", metavar="FIX,…", help='Apply no other fixes than these; none: --only "".')
 @store_option
 @jobs_option
+@click.option("--timeline", type=click.Path(path_type=Path), help="A cut to follow: .otio, .xml, .fcpxml or .edl.")
 @click.option("--draft", is_flag=True, help="Try it on the beginnings of small pictures; say what all would cost.")
 @click.option("--rehash", is_flag=True, help="Read every file again instead of trusting its size and time.")
 @json_option
@@ -39,6 +40,7 @@ def command(
     only: str | None,
     store: Path | None,
     jobs: int | None,
+    timeline: Path | None,
     draft: bool,
     rehash: bool,
     as_json: bool,
@@ -61,6 +63,7 @@ def command(
             store=store,
             jobs=jobs,
             rehash=rehash,
+            timeline=timeline,
             draft=draft,
             listener=listener,
         )

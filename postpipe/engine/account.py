@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from postpipe.conformed import Conformed
 from postpipe.delivery import Cadence, ClipFile, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.draft import Draft, Estimate
@@ -42,7 +43,8 @@ class Account:
     def warnings(self) -> tuple[str, ...]:
         """Sentences about what concerns no take alone."""
         log: TakeLog | None = self.board.get(TakeLog)
-        return log.warnings if log else ()
+        conformed: Conformed | None = self.board.get(Conformed)
+        return (*(log.warnings if log else ()), *(conformed.notes if conformed else ()))
 
     def document(self) -> dict[str, Any]:
         """Return the whole account as plain data."""
@@ -110,19 +112,23 @@ class Account:
         events = []
         for event, start in zip(edit.events, starts(edit.events), strict=False):
             cadence: Cadence = self.board.get(Cadence, event.path)
+            offset = self.board.get(Clip, event.path).first_frame
             events.append(
                 {
                     "file": event.path.name,
+                    "source": self.board.get(Clip, event.path).file.name,
                     "scene": event.scene,
                     "start_frame": start,
                     "frames": event.frames,
-                    "source_in": int(cadence.source[event.first]),
-                    "source_out": int(cadence.source[event.end - 1]) + 1,
+                    "source_in": offset + int(cadence.source[event.first]),
+                    "source_out": offset + int(cadence.source[event.end - 1]) + 1,
                     "head_frames": event.head,
                     "tail_frames": event.tail,
                     "dissolve_in_frames": event.dissolve_in,
                     "fade_in_frames": event.fade_in,
                     "fade_out_frames": event.fade_out,
+                    "gap_frames": event.gap,
+                    "silent": event.silent,
                 }
             )
         return events
@@ -135,6 +141,7 @@ class Account:
             "selected": False,
             "rank": None,
             "skipped": None,
+            "use_of": None,
             "media": None,
             "sidecar": None,
             "warnings": [],
@@ -147,6 +154,7 @@ class Account:
         if path in self.skipped:
             return entry | {"skipped": {"reason": self.skipped[path]}}
         clip: Clip = self.board.get(Clip, path)
+        entry["use_of"] = clip.original and clip.original.name
         times: FrameTimes = self.board.get(FrameTimes, path)
         draft: Draft | None = self.board.get(Draft)
         length = times.frames, times.duration_seconds

@@ -17,10 +17,10 @@ MEDIA_SUFFIXES = frozenset(
 )
 
 
-def find_takes(folder: Path) -> list[Path]:
+def find_takes(folder: Path, *, may_be_empty: bool = False) -> list[Path]:
     """Return the media files of a folder in natural order; sub-folders are not entered.
 
-    Raises `DeliveryError` when the folder cannot be read or holds no media file.
+    Raises `DeliveryError` when the folder cannot be read or, unless it `may_be_empty`, holds no media file.
     """
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
@@ -31,7 +31,7 @@ def find_takes(folder: Path) -> list[Path]:
     takes = sorted(
         (entry for entry in entries if entry.suffix.lower() in MEDIA_SUFFIXES), key=lambda path: natural_key(path.name)
     )
-    if not takes:
+    if not takes and not may_be_empty:
         raise DeliveryError(f"{folder}: holds no take; takes are files such as scene01_take01.mp4")
     return takes
 

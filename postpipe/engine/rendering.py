@@ -267,7 +267,8 @@ def render_blends(board: Board, plan: Plan, store: Store, check: Callable[[], No
     units, encoded = [], 0
     for blend in edit.blends:
         ends = [_end(board, place, blend.frames) for place in (blend.outgoing, blend.incoming)]
-        key = pack.digest(code_digest(), "blend", *(end.key if end else "black" for end in ends), picture, target)
+        named = [end.key if end else "black" for end in ends]
+        key = pack.digest(code_digest(), "blend", *named, blend.frames, picture, target)
         units.append(Unit(key, 0, blend.frames))
         facts = stored_unit_facts(store, key, plan.watch_units)
         if facts is None or store.unit(key, encoding.container) is None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from postpipe_kernels._jit import on_compile
 
+from postpipe.conformed import Conformed
 from postpipe.delivery import Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit
@@ -50,6 +51,7 @@ class Run:
         rehash: bool = False,
         listener: Listener = lambda event: None,
         drafting: Drafting | None = None,
+        conformed: Conformed | None = None,
     ) -> None:
         self.files = list(files)
         self.plan = plan
@@ -62,6 +64,7 @@ class Run:
         self.skipped: dict[Path, str] = {}
         self.board = Board(plan.facts)
         self.drafting = drafting
+        self.conformed = conformed
         self._listener = listener
         self._decide_seconds = self._deliver_seconds = 0.0
         self._telling = threading.Lock()
@@ -96,13 +99,18 @@ class Run:
     # Look
 
     def _read_clips(self) -> list[Clip]:
+        if self.conformed is not None:
+            self.board.put(self.conformed)
+            for name, reason in self.conformed.missing.items():
+                self._skip(Path(name), reason)
+            return list(self.conformed.clips)
         clips = []
         for path in self.files:
             self._check()
             try:
                 clips.append(read_clip(path, self.store, rehash=self.rehash))
             except TakeError as error:
-                self._skip(path, error)
+                self._skip(path, f"{error.fault}; {error.remedy}")
         return clips
 
     def _shortened(self, clips: list[Clip]) -> list[Clip]:
@@ -250,12 +258,12 @@ class Run:
 
     # Bookkeeping
 
-    def _skip(self, path: Path, error: TakeError) -> None:
-        self.skipped[path] = f"{error.fault}; {error.remedy}"
+    def _skip(self, path: Path, reason: str) -> None:
+        self.skipped[path] = reason
         self._tell(Event("skipped", name=str(path), message=self.skipped[path]))
 
     def _drop(self, path: Path, error: TakeError) -> None:
-        self._skip(path, error)
+        self._skip(path, f"{error.fault}; {error.remedy}")
         self.board.drop(path)
 
     def _reasons(self) -> Iterable[str]:

@@ -157,6 +157,11 @@ def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Sta
     return stages
 
 
+def setting(stages: Iterable[Stage], section: str, key: str) -> Any:
+    """Return the value of a key of the settings."""
+    return next(getattr(stage, key) for stage in stages if stage.section == section and hasattr(stage, key))
+
+
 def _cut(text: str) -> str:
     """Return a sentence without its middle where a value of the user's makes it very long."""
     return text if len(text) <= 300 else f"{text[:100]}…{text[-150:]}"

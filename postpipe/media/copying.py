@@ -48,9 +48,11 @@ def closed_groups(clip: Clip, times: FrameTimes, colour: ColourSpec) -> Groups:
         raise ValueError("its pictures are turned or converted when they are read")
     if times.damaged:
         raise ValueError("some of its frames are damaged")
+    if clip.start_seconds is not None or clip.first_frames is not None:
+        raise ValueError("only a part of the file is seen")
     index_of = {int(pts): index for index, pts in enumerate(times.pts)}
     groups: list[list[int]] = []
-    with open_take(clip.path) as container:
+    with open_take(clip.file) as container:
         stream = _film(container, clip)
         sets = ParameterSets.parse(stream.codec_context.extradata)
         for count, packet in enumerate(_packets(container, stream)):
@@ -100,7 +102,7 @@ def copy_frames(
     Raises `TakeError` when the file is not the one that was looked at, `OSError` when the disk refuses.
     """
     index_of = {int(pts): index for index, pts in enumerate(times.pts)}
-    with open_take(clip.path) as source:
+    with open_take(clip.file) as source:
         stream = _film(source, clip)
         length_size = ParameterSets.parse(stream.codec_context.extradata).length_size
         container = open_output(
@@ -123,7 +125,7 @@ def copy_frames(
                     container.mux(copy)
                     written += 1
                 if written != end - first:
-                    raise TakeError(clip.path, "the file is not the one that was looked at", "run again")
+                    raise TakeError(clip.file, "the file is not the one that was looked at", "run again")
                 container.close()
         except BaseException:
             discard_output(container, path)
@@ -134,7 +136,7 @@ def _film(container: InputContainer, clip: Clip) -> VideoStream:
     streams = container.streams
     stream = streams[clip.picture.index] if clip.picture.index < len(streams) else None
     if not isinstance(stream, VideoStream):
-        raise TakeError(clip.path, "the file is not the one that was looked at", "run again")
+        raise TakeError(clip.file, "the file is not the one that was looked at", "run again")
     for other in streams:
         if other is not stream:
             other.discard = Discard.all

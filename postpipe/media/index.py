@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,14 +33,17 @@ class PacketIndex:
 
 
 def read_index(clip: Clip) -> PacketIndex | None:
-    """Return the index of a clip's picture, or `None` for a container that has none to rely on."""
+    """Return the index of a clip's picture, or `None` for a container that has none to rely on.
+
+    Of a clip that is not seen whole, of what is seen.
+    """
     if clip.container not in INDEXED:
         return None
     times: list[int] = []
     keys: list[int] = []
     sound = clip.picture.codec in _ONE_PICTURE_A_PACKET and not clip.picture.interlaced
     try:
-        with open_take(clip.path) as container:
+        with open_take(clip.file) as container:
             for packet in container.demux(container.streams[clip.picture.index]):
                 if not packet.size:
                     continue
@@ -53,6 +57,9 @@ def read_index(clip: Clip) -> PacketIndex | None:
     except (av.FFmpegError, IndexError):
         return None
     pts = np.array(sorted(times), np.int64)
+    if clip.start_seconds is not None:
+        pts = pts[pts >= math.ceil(clip.start_seconds / clip.picture.time_base)]
+    pts = pts[: clip.first_frames]
     # pictures that are shown before the first key frame need what is not there
     sound = sound and len(pts) > 0 and bool((np.diff(pts) > 0).all()) and bool(keys) and keys[0] <= pts[0]
     return PacketIndex(np.array(sorted(keys), np.int64), pts if sound else None)
@@ -99,7 +106,7 @@ class FramePicker:
                 frame = self._forward(number)
             if frame is None:
                 raise TakeError(
-                    self._clip.path,
+                    self._clip.file,
                     f"frame {number} cannot be decoded again",
                     "check that the file is not being changed while postpipe runs",
                 )

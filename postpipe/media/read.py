@@ -29,7 +29,7 @@ class PictureReader:
 
     `threads` are libav's decoder threads; 1 costs the least processor time, 0 lets libav choose.
     `decoded` counts every picture that the decoder gave, also those before the wanted start. Nothing is given
-    behind the clip's `first_frames`.
+    before the clip's `start_seconds`, nor behind its `first_frames`.
     """
 
     def __init__(self, clip: Clip, *, threads: int = 1) -> None:
@@ -79,7 +79,7 @@ class PictureReader:
         length = 1 / picture.rate
         index = first_index
         try:
-            for time, native in self._from(start_pts_seconds):
+            for time, native in self._from(self.clip.start_seconds if start_pts_seconds is None else start_pts_seconds):
                 if (native.width, native.height, native.format.name) != shape:
                     raise self._changed(native, index)
                 planes, own = views(native)
@@ -90,13 +90,13 @@ class PictureReader:
                     break
         except av.FFmpegError as error:
             raise blame(
-                self.clip.path, f"the picture cannot be decoded from frame {index} on ({error.strerror})", AGAIN
+                self.clip.file, f"the picture cannot be decoded from frame {index} on ({error.strerror})", AGAIN
             ) from error
 
     def _changed(self, native: av.VideoFrame, index: int) -> TakeError:
         picture = self.clip.picture
         return TakeError(
-            self.clip.path,
+            self.clip.file,
             f"at frame {index} the picture changes from {picture.coded_width} × {picture.coded_height} "
             f"{picture.source_format} to {native.width} × {native.height} {native.format.name}",
             "split the file there, or convert it to one size",
@@ -135,10 +135,10 @@ class PictureReader:
     def _open(self) -> VideoStream:
         self.close()
         picture = self.clip.picture
-        self._container = container = open_take(self.clip.path)
+        self._container = container = open_take(self.clip.file)
         stream = container.streams[picture.index] if picture.index < len(container.streams) else None
         if not isinstance(stream, VideoStream):
-            raise TakeError(self.clip.path, "the file is not the one that was looked at", "run again")
+            raise TakeError(self.clip.file, "the file is not the one that was looked at", "run again")
         for other in container.streams:
             if other is not stream:
                 other.discard = Discard.all

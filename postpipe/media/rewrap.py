@@ -56,7 +56,7 @@ def rewrap(
     base = times.time_base
     movie = out.suffix.lower() == ".mov"
     scale = math.lcm(base.denominator, *(sound.rate_hz for sound in clip.sounds))
-    with open_take(unit) as pictures, open_take(clip.path) as source:
+    with open_take(unit) as pictures, open_take(clip.file) as source:
         container = open_output(
             out,
             "mov" if movie else "mp4",

@@ -49,7 +49,7 @@ class SoundReader:
     ) -> None:
         self.warnings: list[str] = []
         self._jumps = 0
-        self._path = clip.path
+        self._path = clip.file
         self._picture = clip.picture.index if clip.container in INDEXED else None
         self._stream_index = stream
         self._rate_hz = rate_hz

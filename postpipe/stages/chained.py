@@ -123,6 +123,8 @@ class FindJoins(Task):
 
         found = []
         for event, following, next_ in zip(rough.events, rough.events[1:], [*rough.events[2:], None], strict=False):
+            if following.gap:
+                continue  # they do not meet
             before, _ = shown(event.path, slice(event.first, event.end), slice(-BEFORE, None))
             after, numbers = shown(following.path, slice(following.first, following.end), slice(AFTER))
             meeting = meet(before, after)
@@ -132,6 +134,8 @@ class FindJoins(Task):
                 end = cadence.frame_of(int(numbers[meeting.duplicates - 1]) + 1)
                 tail = max(following.fade_out, next_.dissolve_in if next_ else 0)
                 drop, note = self._drop(following, end - following.first, tail)
+                if rough.fixed and drop:
+                    drop, note = 0, "not dropped: the timeline says what is seen"
             elif meeting.duplicates is None:
                 note = "too little moves to tell which frames are duplicates"
             found.append(

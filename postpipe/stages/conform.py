@@ -14,6 +14,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from postpipe_kernels import colour, resize
 
+from postpipe.conformed import Conformed
 from postpipe.delivery import Admission, Cadence, Encoding, FrameTimes, ProjectFormat, Selection
 from postpipe.draft import Draft
 from postpipe.engine.stage import Canvas, Each, Filter, PointParams, Slot, Task
@@ -123,9 +124,10 @@ class SetCadence(Task):
     id: ClassVar[str] = "cadence"
     summary: ClassVar[str] = "which source frame is shown when, at the project's rate"
 
-    def run(self, times: FrameTimes, project: ProjectFormat) -> Cadence:
-        """Return the map of the whole take."""
-        return Cadence.of(times, project.rate)
+    def run(self, clip: Clip, times: FrameTimes, project: ProjectFormat, conformed: Conformed | None) -> Cadence:
+        """Return the map of the whole take; in a cut that was made elsewhere, of a use as it is cut there."""
+        use = conformed.use(clip.path) if conformed else None
+        return use.cadence(times, project.rate) if use else Cadence.of(times, project.rate)
 
 
 @dataclass(frozen=True)

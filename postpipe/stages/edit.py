@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from postpipe.conformed import Conformed
 from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, Selection, TimeMap, scene_names
 from postpipe.draft import Draft
 from postpipe.edit import Edit, Event, RoughCut
@@ -164,12 +165,15 @@ class PlanEdit(Task):
         cadences: Each[Cadence],
         project: ProjectFormat,
         draft: Draft | None,
+        conformed: Conformed | None,
     ) -> RoughCut:
         """Return the cut. Raises `SettingsError` where a transition is longer than what it joins.
 
-        In a draft transitions are as long as its short takes have room for.
+        In a draft transitions are as long as its short takes have room for. A cut that was made elsewhere is kept.
         """
         problems: list[str] = []
+        if conformed is not None:
+            return self._as_cut(conformed, edits, cadences, project)
         chosen = {choice.scene: choice.selected for choice in selection.scenes}
         order = self._ordered(selection, problems)
         wishes = {scene: edits.wishes.get(scene, SceneEdit()) for scene in order}
@@ -204,6 +208,57 @@ class PlanEdit(Task):
         if problems:
             raise SettingsError(problems)
         return RoughCut(tuple(events), self.join, handle)
+
+    def _as_cut(
+        self, conformed: Conformed, edits: SceneEdits, cadences: Each[Cadence], project: ProjectFormat
+    ) -> RoughCut:
+        """Return a cut that was made elsewhere, frame for frame; what cannot be used is black.
+
+        Raises `SettingsError` where the settings want another cut.
+        """
+        asked = {"join": not self.join, "order": self.order, "dissolve_seconds": self.dissolve_seconds}
+        asked |= {"fade_in_seconds": self.fade_in_seconds, "fade_out_seconds": self.fade_out_seconds}
+        problems = [f"[sequence] {key}: {conformed.name} says that; leave it out" for key in asked if asked[key]]
+        if edits.wishes:
+            problems.append(f"[edit]: {conformed.name} says what is seen of each clip; leave it out")
+        if problems:
+            raise SettingsError(problems)
+
+        def frame(seconds: Fraction) -> int:
+            return round_half_up(seconds * project.rate)
+
+        handle = frame(Fraction(str(self.handle_seconds)))
+        events: list[Event] = []
+        position = 0
+        usable = [use if use.path in cadences else None for use in conformed.uses]
+        for use, before, after, following in zip(
+            usable, [None, *usable], [*usable[1:], None], [*conformed.uses[1:], None], strict=False
+        ):
+            if use is None:
+                continue
+            cadence, first = cadences[use.path], use.head(project.rate)
+            start, end = frame(use.start_seconds), frame(use.end_seconds)
+            length = max(1, min(end - start, cadence.frames - first))
+            opening = frame(use.start_seconds + use.dissolve_in_seconds) - start
+            closing = frame(following.dissolve_in_seconds) if following and not after else 0
+            dissolves = bool(before and opening and position > start)
+            events.append(
+                Event(
+                    path=use.path,
+                    scene=use.label,
+                    first=first,
+                    end=first + length,
+                    head=min(handle, first),
+                    tail=min(handle, cadence.frames - first - length),
+                    dissolve_in=position - start if dissolves else 0,
+                    fade_in=0 if dissolves else max(opening, frame(use.fade_in_seconds)),
+                    fade_out=max(closing, frame(use.fade_out_seconds)),
+                    gap=0 if dissolves else max(0, start - position),
+                    silent=use.silent,
+                )
+            )
+            position = start + length
+        return RoughCut(tuple(events), True, handle, fixed=True)
 
     def _ordered(self, selection: Selection, problems: list[str]) -> list[str]:
         known = [choice.scene for choice in selection.scenes]

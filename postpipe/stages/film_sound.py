@@ -49,6 +49,11 @@ class FilmSound:
         held = np.zeros((0, self._encoding.sound_channels), np.float32)  # what the take before shares with this one
         for number, event in enumerate(self._film):
             start = self._starts[number]
+            if event.gap:
+                length = self._sample(start) - self._sample(start - event.gap)
+                for block in _silence(length, self._encoding):
+                    yield SoundBlock(position, self._encoding.sound_rate_hz, block)
+                    position += len(block)
             shared = self._film[number + 1].dissolve_in if number + 1 < len(self._film) else 0
             opens, closes = event.fade_in or event.dissolve_in, event.fade_out or shared
             begin, opened, closing, end = (
@@ -75,7 +80,7 @@ class FilmSound:
         clip, encoding = self._clips[event.path], self._encoding
         sound = read_sound(
             clip,
-            clip.sounds[0].index if clip.sounds else None,
+            clip.sounds[0].index if clip.sounds and not event.silent else None,
             rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
             start_seconds=self._time_maps[event.path].seconds(event.first),
@@ -87,6 +92,12 @@ class FilmSound:
 
     def _sample(self, frame: int) -> int:
         return sample_at_frame(frame, self._rate, self._encoding.sound_rate_hz)
+
+
+def _silence(samples: int, encoding: Encoding) -> Iterator[Samples]:
+    """Yield so many samples of silence, a second at a time."""
+    for begin in range(0, samples, encoding.sound_rate_hz):
+        yield np.zeros((min(encoding.sound_rate_hz, samples - begin), encoding.sound_channels), np.float32)
 
 
 def _ramped(samples: Samples, at: int, silent: int, full: int) -> Samples:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
+from postpipe.conformed import Conformed
 from postpipe.delivery import Admission, Choice, FrameTimes, Selection, TakeName
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
@@ -45,8 +46,14 @@ class NameTakes(Task):
         if "scene" not in groups:
             raise ValueError(f"pattern = {self.pattern!r}: needs a group (?P<scene>…)")
 
-    def run(self, clip: Clip) -> TakeName:
-        """Return scene and take; a name that the pattern does not match is a scene of its own."""
+    def run(self, clip: Clip, conformed: Conformed | None) -> TakeName:
+        """Return scene and take; a name that the pattern does not match is a scene of its own.
+
+        In a cut that was made elsewhere each use is one.
+        """
+        use = conformed.use(clip.path) if conformed else None
+        if use is not None:
+            return TakeName(use.label, None)
         match = re.search(self.pattern, clip.path.stem, re.IGNORECASE)
         if match is None or not match["scene"]:
             return TakeName(clip.path.stem, None)

@@ -83,8 +83,8 @@ class ReadSidecar(Task):
 
     def run(self, clip: Clip, log: TakeLog) -> Sidecar:
         """Return what was written down; a broken sidecar is a warning in it."""
-        logged = log.takes.get(str(clip.path), Sidecar())
-        own = _beside(clip.path)
+        logged = log.takes.get(str(clip.file), Sidecar())
+        own = _beside(clip.file)
         said = {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
         merged = {name: value for name, value in said.items() if value not in (None, (), {})}
         return dataclasses.replace(
