@@ -134,6 +134,7 @@ class Lane:
 class Film:
     """A timeline in whole frames. `start` is the timecode of its first frame as a number of frames.
 
+    `folder` is the delivery that names of looks stand below, where it is known.
     `losses` are sentences about what stands in the OpenTimelineIO timeline and could not be read.
     """
 
@@ -148,6 +149,7 @@ class Film:
     sound: tuple[int, int] = (48000, 2)
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
+    folder: Path | None = field(default=None, compare=False)
     losses: tuple[str, ...] = field(default=(), compare=False)
 
     @property

@@ -108,3 +108,25 @@ def joined(chance: random.Random, cuts: list[Cut]) -> list[Cut]:
         ):
             found[number] = replace(found[number], fade_in=chance.randint(1, 10))
     return found
+
+
+def seen(lane: Lane) -> list[tuple[object, ...]]:
+    """Return what a lane shows: each clip from its first to its last frame, transitions included.
+
+    Where the cut lies within a dissolve makes no difference to it.
+    """
+    return [
+        (
+            cut.name,
+            cut.media.url,
+            cut.media.start,
+            cut.start - cut.before,
+            cut.end + cut.after,
+            cut.first - cut.before,
+            cut.dissolve_in and cut.dissolve_in.frames,
+            cut.dissolve_out and cut.dissolve_out.frames,
+            cut.fade_in,
+            cut.fade_out,
+        )
+        for cut in lane.cuts
+    ]
