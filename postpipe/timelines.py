@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -103,7 +104,9 @@ def _rate_of_edl(path: Path, files: Sequence[Path]) -> Fraction | None:
     except (OSError, ValueError):
         return None  # the reader says so
     folded = text.casefold()
-    named = [file for file in files if file.stem.casefold() in folded]
+    whole = [file for file in files if file.name.casefold() in folded]
+    stems = [file for file in files if re.search(rf"(?<!\w){re.escape(file.stem.casefold())}(?!\w)", folded)]
+    named = whole or stems
     rates: Counter[Fraction] = Counter()
     for file in named or files:
         with contextlib.suppress(TakeError):

@@ -116,7 +116,7 @@ class _Search:
             return f"{_words(media)}: no such file was found; {LOST}"
         if len(candidates) == 1:
             return candidates[0]
-        fitting = [file for file in candidates if self._holds(file, media, clips, rate)]
+        fitting = [file for file in candidates if self._holds(file, clips, rate)]
         if len(fitting) == 1:
             return fitting[0]
         names = ", ".join(file.name for file in (fitting or candidates))
@@ -167,18 +167,20 @@ class _Search:
         except TakeError:
             return False
         start = file_start(clip)
-        if not start or round_half_up(start) % 3600 == 0 or not self._holds(file, media, clips, rate):
+        own_rate = clip.picture.rate
+        if not start or round_half_up(start) % 3600 == 0:
             return False
-        if timecode_base(clips[0].source.rate) != timecode_base(clip.picture.rate):
+        if any(timecode_base(one.source.rate) != timecode_base(own_rate) for one in clips):
             return False
-        if media.start is None or media.length is None:
-            return True
-        apart = abs(media.start.seconds(clip.picture.rate) - start)
-        length = _length(clip)
-        longer = abs(media.length.seconds(clip.picture.rate) - length) if length is not None else Fraction(0)
-        return apart < 1 / (2 * clip.picture.rate) and longer <= 2 / clip.picture.rate
+        if media.start is not None and media.length is not None:
+            apart = abs(media.start.seconds(own_rate) - start)
+            length = _length(clip)
+            longer = abs(media.length.seconds(own_rate) - length) if length is not None else Fraction(0)
+            if apart >= 1 / (2 * own_rate) or longer > 2 / own_rate:
+                return False
+        return all(fits(one, clip, one.source.seconds(own_rate) - start, rate) for one in clips)
 
-    def _holds(self, file: Path, media: WantedMedia, clips: Iterable[WantedClip], rate: Fraction) -> bool:
+    def _holds(self, file: Path, clips: Iterable[WantedClip], rate: Fraction) -> bool:
         try:
             for clip in clips:
                 place(clip, self.header(file), rate)

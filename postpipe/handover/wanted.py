@@ -16,6 +16,7 @@ import opentimelineio as otio
 
 from postpipe.errors import DeliveryError
 from postpipe.handover.notes import read_notes
+from postpipe.handover.otio import exact_rate
 from postpipe.timing import format_timecode, parse_rate, round_half_up, timecode_base
 
 STILLS = frozenset(".png .jpg .jpeg .tif .tiff .psd .exr .dpx .tga .bmp .gif .webp .heic .svg .pdf".split())
@@ -109,14 +110,6 @@ class _Joint:
     item: Any
     leaving: Any
     coming: Any
-
-
-def exact_rate(rate: float) -> Fraction:
-    """Return the rate that a floating-point number stands for: 23.976 and 23.976024 are 24000/1001.
-
-    Raises `ValueError` for what is no rate.
-    """
-    return parse_rate(f"{rate:.6f}")
 
 
 def stamp(time: otio.opentime.RationalTime) -> Stamp:
