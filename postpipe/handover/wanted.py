@@ -72,11 +72,15 @@ class WantedClip:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The picture of a timeline, in order, at `rate` frames per second. `notes`: what is not carried over."""
+    """The picture of a timeline, in order, at `rate` frames per second. `notes`: what is not carried over.
+
+    `sounds`: items of sound tracks that are the sound of a clip, with the number of that clip.
+    """
 
     rate: Fraction
     clips: tuple[WantedClip, ...]
     notes: tuple[str, ...]
+    sounds: tuple[tuple[Any, int], ...] = ()
 
 
 @dataclass
@@ -130,7 +134,7 @@ def wanted(timeline: otio.schema.Timeline) -> Wanted:
         reasons = "".join(f"\n  {note}" for note in reader.sentences())
         raise DeliveryError(f"holds no clip whose picture can be used; export the cut again{reasons}")
     heard = tuple(reader.heard(clips))
-    return Wanted(reader.rate, heard, (*read_notes(timeline), *reader.sentences()))
+    return Wanted(reader.rate, heard, (*read_notes(timeline), *reader.sentences()), tuple(reader.sounds))
 
 
 def timeline_rate(timeline: otio.schema.Timeline) -> Fraction:
@@ -151,6 +155,7 @@ def timeline_rate(timeline: otio.schema.Timeline) -> Fraction:
 
 class _Reader:
     def __init__(self, timeline: otio.schema.Timeline) -> None:
+        self.sounds: list[tuple[Any, int]] = []
         self._notes: dict[str, list[str]] = {}
         self.rate = timeline_rate(timeline)
         self._timeline = timeline
@@ -327,9 +332,10 @@ class _Reader:
         tracks = self._tracks(self._timeline.tracks, otio.schema.TrackKind.Audio)
         sounds = [piece for pieces, _ in tracks for piece in pieces]
         used: set[int] = set()
-        for clip in clips:
+        for number, clip in enumerate(clips):
             own = [n for n, piece in enumerate(sounds) if self._goes_with(piece, clip)]
             used.update(own)
+            self.sounds += [(sounds[n].item, number) for n in own]
             if own:
                 cut = [n for n in own if not self._together(sounds[n], clip)]
                 if len(cut) == len(own):
