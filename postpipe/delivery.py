@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postpipe.edit import Blend, Edit, Event, stretches
-from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat
+from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat, Remark
 from postpipe.timing import Position, format_timecode, parse_timecode, round_half_up
 
 VideoCodec = Literal["h264", "h265", "lossless", "prores", "dnxhr"]
@@ -120,6 +120,14 @@ class Shots(Facts):
             {"first": shot.first, "last": shot.last, "entry": shot.entry, "entry_frames": shot.entry_frames}
             for shot in self.shots
         ]
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return where a new shot begins within the take."""
+        later = (shot for shot in self.shots if shot.entry != "start")
+        return tuple(
+            Remark(shot.entry, "a new shot within the take", shot.first, shot.first + max(0, shot.entry_frames - 1))
+            for shot in later
+        )
 
 
 @dataclass(frozen=True)
@@ -348,6 +356,17 @@ class RenderedClip(Artifact):
 
 
 @dataclass(frozen=True)
+class UngradedClip(Artifact):
+    """The picture of a take without its look, for a grade elsewhere: its units in order.
+
+    They are those of the delivery where the take has no look. Empty: the take's own file is that picture.
+    """
+
+    schema: ClassVar[str] = "postpipe.ungraded-clip.1"
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
 class RenderedBlends(Artifact):
     """The transitions as they were rendered: one unit for each of `Edit.blends`."""
 
@@ -375,6 +394,14 @@ class OutputFile:
 
     path: str
     digest: str
+
+
+@dataclass(frozen=True)
+class DeliveryFolder(Artifact):
+    """Where the delivery goes: an absolute path. It is part of the keys of files that name others by their path."""
+
+    schema: ClassVar[str] = "postpipe.delivery-folder.1"
+    path: Path
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,20 @@ class Artifact:
     schema: ClassVar[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that an editor should see on a take: source frames `first` to `last`; `None` is all of it.
+
+    `colour` is that of the marker: RED for what is wrong, YELLOW for what may be, GREEN for the rest.
+    """
+
+    name: str
+    comment: str = ""
+    first: int | None = None
+    last: int | None = None
+    colour: str = "GREEN"
+
+
 class Facts(Artifact):
     """An artifact that the account of a take shows, in `takes.json` under `facts` → `name`."""
 
@@ -39,6 +53,10 @@ class Facts(Artifact):
 
     def warnings(self) -> tuple[str, ...]:
         """Return sentences for the user about what they should not miss."""
+        return ()
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return what becomes a marker or a note on a timeline for an editor."""
         return ()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from postpipe.delivery import (
     CopyPlan,
+    DeliveryFolder,
     Encoding,
     FrameTimes,
     ProjectFormat,
@@ -22,6 +23,7 @@ from postpipe.delivery import (
     RenderedClip,
     Selection,
     TimeMap,
+    UngradedClip,
 )
 from postpipe.edit import Edit
 from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Stage, Task
@@ -30,8 +32,10 @@ from postpipe.model import Artifact, Clip
 
 Kind = type[Artifact]
 RENDER_READS = (Selection, FrameTimes, ProjectFormat, Encoding, Edit, TimeMap, CopyPlan)
-RENDER_MAKES = (RenderedClip, RenderedBlends)
+RENDER_MAKES = (RenderedClip, RenderedBlends, UngradedClip)
 """What the render pass itself takes and gives."""
+GIVEN = (Clip, Desk, DeliveryFolder)
+"""What a run has from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ class Plan:
 
     `look`: analysers of the look pass. `before`: tasks before the render, in order. `filters`: of the render
     pass, in slot order. `watch`: analysers fed with the frames of a fixed clip as they go to the encoder;
-    `watch_units`: those fed with each unit by itself. `after`: tasks that need the rendered clips. `facts`: the
+    `watch_units`: those fed with each unit by itself. `after`: tasks that need the rendered clips. `ungraded`: pictures
+    without their looks are rendered as well. `facts`: the
     kinds that can be measured again on a delivered picture.
     """
 
@@ -108,6 +113,7 @@ class Plan:
     watch_units: tuple[Analyser[Any, Any], ...]
     after: tuple[Step, ...]
     renders: bool
+    ungraded: bool = False
     facts: frozenset[Kind] = field(repr=False, default=frozenset())
 
 
@@ -148,6 +154,7 @@ class _Planner:
         self.late: set[tuple[str, bool]] = set()
         self.open: list[str] = []  # stages being resolved, to find circles
         self.render_done = False
+        self.ungraded = False
 
     def plan(self, wanted: list[Kind]) -> Plan:
         for kind in wanted:
@@ -163,6 +170,7 @@ class _Planner:
             watch_units=tuple(self.watch_units.values()),
             after=tuple(step for key, step in steps if key in self.late),
             renders=self.render_done,
+            ungraded=self.ungraded,
             facts=frozenset(kind for kind in self.makers if self.is_fact(kind)),
         )
 
@@ -170,8 +178,9 @@ class _Planner:
         """Resolve one need; return whether it can only be met after the render."""
         kind = need.kind
         rendered = (rendered and self.is_fact(kind)) or need.rendered
-        if kind in (Clip, Desk):
+        if kind in GIVEN:
             return False
+        self.ungraded |= kind is UngradedClip
         if kind in RENDER_MAKES or rendered or need.units:
             self.resolve_render(by)
         if kind in RENDER_MAKES:

@@ -18,6 +18,7 @@ from postpipe.delivery import (
     RenderedBlends,
     RenderedClip,
     TimeMap,
+    UngradedClip,
     Unit,
 )
 from postpipe.edit import Edit
@@ -59,6 +60,7 @@ class Outcome:
     facts: tuple[Artifact, ...]
     unit_facts: dict[str, list[Artifact]]
     counts: FrameCounts
+    ungraded: UngradedClip | None = None
 
 
 class _Attempt:
@@ -192,11 +194,41 @@ def render_take(
         rejected = [fix for fix in fixes or () if not fix.kept]
         if not rejected:
             rendered = attempt.rendered((*rolled_back, *(fixes or ())), encoded_because)
-            return Outcome(rendered, tuple(attempt.facts), attempt.unit_facts, counts)
+            ungraded = None
+            if plan.ungraded:
+                ungraded = _ungraded(clip, board, plan, store, bound, rendered, counts, threads, on_frame)
+            return Outcome(rendered, tuple(attempt.facts), attempt.unit_facts, counts, ungraded)
         attempt.discard()
         rolled_back += rejected
         names = {fix.stage for fix in rejected}
         bound = [(f, operation) for f, operation in bound if not (isinstance(f, FixFilter) and f.fix in names)]
+
+
+def _ungraded(
+    clip: Clip,
+    board: Board,
+    plan: Plan,
+    store: Store,
+    bound: list[tuple[Filter, passes.Bound]],
+    rendered: RenderedClip,
+    counts: FrameCounts,
+    threads: int,
+    on_frame: Callable[[int], None],
+) -> UngradedClip:
+    """Return the picture without its look: one more decode and encode where it has one and something else is done."""
+    if not any(isinstance(filter_, FixFilter) and filter_.grade for filter_, _ in bound):
+        return UngradedClip(rendered.units)
+    rest = [(filter_, operation) for filter_, operation in bound if not filter_.grade]
+    job, _ = _job(clip, board, rest)
+    if not rest and job.time_map.cadence.plain and job.times.rate == job.target.rate:
+        return UngradedClip(())
+    pieces = cut_into_pieces(job.time_map, clip.path, job.encoding.unit_seconds, ())  # a clip of its own: no blends
+    attempt = _Attempt(replace(job, pieces=tuple(pieces)), plan, store, fixed=False)
+    if not attempt.complete:
+        done = attempt.render(threads, on_frame)
+        counts.decoded_render += done.decoded
+        counts.encoded += done.encoded
+    return UngradedClip(attempt.rendered((), None).units)
 
 
 def _bind(clip: Clip, board: Board, plan: Plan) -> list[tuple[Filter, passes.Bound]]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from postpipe_kernels._jit import on_compile
 
 from postpipe.conformed import Conformed
-from postpipe.delivery import Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
+from postpipe.delivery import DeliveryFolder, Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit
 from postpipe.engine import pack, passes
@@ -63,6 +63,8 @@ class Run:
         self.counts = FrameCounts()
         self.skipped: dict[Path, str] = {}
         self.board = Board(plan.facts)
+        if outputs is not None:
+            self.board.put(DeliveryFolder(outputs.root))
         self.drafting = drafting
         self.conformed = conformed
         self._listener = listener
@@ -224,6 +226,8 @@ class Run:
                 continue
             self.counts.add(result.counts)
             self.board.put(result.rendered, path)
+            if result.ungraded is not None:
+                self.board.put(result.ungraded, path)
             for unit, facts in result.unit_facts.items():
                 self.board.put_unit(unit, facts)
             for artifact in result.facts:

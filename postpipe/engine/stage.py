@@ -219,9 +219,13 @@ class Filter(Stage):
     `bind` takes artifacts like `Task.run` and returns a `PointOp` or a `FrameFilter` made for one clip's
     decisions, or `None` when there is nothing to do. What it returns is a frozen dataclass: its content is
     the render's key.
+
+    `grade`: it applies a look that is handed over as a table as well, and is left out of pictures that are to be
+    graded elsewhere.
     """
 
     slot: ClassVar[Slot]
+    grade: ClassVar[bool] = False
     bind: Callable[..., PointOp | FrameFilter | None]
 
 

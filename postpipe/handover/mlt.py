@@ -1,6 +1,6 @@
 """MLT XML, for Shotcut, Kdenlive and the program melt.
 
-Source: MLT documentation, "MLT XML" and the plug-ins `luma`, `mix` and `avfilter.lut3d`. In and out points are inclusive.
+Source: MLT documentation, "MLT XML" and the plug-ins `luma`, `mix` and `avfilter.lut3d`. Out points are inclusive.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from postpipe.delivery import (
     Selection,
     Sequence,
     TimeMap,
+    Unit,
     film_units,
 )
 from postpipe.edit import Edit, Event
@@ -56,24 +57,39 @@ class WriteClips(Task):
             event = Event(clip.path, "", shown.start, shown.stop)
         else:
             units = film_units((event,), {clip.path: rendered}, edit, blends)
-        frames = sum(unit.frames for unit in units)
-        desk.progress(clip.path.name, 0, frames)
-        sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate)
-        temporary = desk.scratch(f".{encoding.container}")
-        join(
-            [desk.unit(unit.key, encoding.container) for unit in units],
-            _watched(sound.blocks(), desk),
-            temporary,
-            rate=project.rate,
-            sound_codec=encoding.sound_codec,
-            sound_rate_hz=encoding.sound_rate_hz,
-            channels=encoding.sound_channels,
-            sound_options=encoding.sound_options,
-            sound_samples=sound.samples,
-        )
-        name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
-        digest = desk.publish(temporary, name)
-        return ClipFile((OutputFile(name, digest),), frames, sound.samples, tuple(sound.warnings))
+        stem = clip_stems(selection.selected)[clip.path]
+        return write_clip(f"clips/{stem}", event, units, clip, time_map, project, encoding, desk)
+
+
+def write_clip(
+    stem: str,
+    event: Event,
+    units: Iterable[Unit],
+    clip: Clip,
+    time_map: TimeMap,
+    project: ProjectFormat,
+    encoding: Encoding,
+    desk: Desk,
+) -> ClipFile:
+    """Write the units of one take, with the sound of `event`, to `stem` and the delivery's ending."""
+    units = tuple(units)
+    frames = sum(unit.frames for unit in units)
+    desk.progress(clip.path.name, 0, frames)
+    sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate)
+    temporary = desk.scratch(f".{encoding.container}")
+    join(
+        [desk.unit(unit.key, encoding.container) for unit in units],
+        _watched(sound.blocks(), desk),
+        temporary,
+        rate=project.rate,
+        sound_codec=encoding.sound_codec,
+        sound_rate_hz=encoding.sound_rate_hz,
+        channels=encoding.sound_channels,
+        sound_options=encoding.sound_options,
+        sound_samples=sound.samples,
+    )
+    name = f"{stem}.{encoding.container}"
+    return ClipFile((OutputFile(name, desk.publish(temporary, name)),), frames, sound.samples, tuple(sound.warnings))
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from postpipe.delivery import FrameTimes, Shots
 from postpipe.engine.stage import Task
-from postpipe.model import Facts
+from postpipe.model import Facts, Remark
 from postpipe.stages import flicker_solve
 from postpipe.stages.flicker_parts import LEVELS
 from postpipe.stages.flicker_solve import Solved
@@ -94,6 +94,17 @@ class Flicker(Facts):
             "frames": [[stretch.first, stretch.last] for stretch in flickering],
             "strobe": self.global_percent >= STROBE_PERCENT,
         }
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return where it flickers, and single bad frames."""
+        flickering = [
+            (stretch, [f"{kind} {stretch.percent[kind]:.1f} %" for kind in KINDS if stretch.flickers(kind)])
+            for stretch in self.stretches
+        ]
+        return (
+            *(Remark("flicker", ", ".join(kinds), s.first, s.last, "YELLOW") for s, kinds in flickering if kinds),
+            *(Remark("flash", "a single frame jumps away and back", f, f, "YELLOW") for f in self.flashes),
+        )
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class MatchColour(FixFilter):
     id: ClassVar[str] = "match_colour"
     summary: ClassVar[str] = "gives takes one look"
     slot: ClassVar[Slot] = Slot.COLOUR
+    grade: ClassVar[bool] = True
     fix: ClassVar[str] = "colour"
 
     def bind(self, look: Look | None, project: ProjectFormat) -> BoundLook | None:
@@ -142,6 +143,7 @@ class ApplyCreativeLut(Filter):
     id: ClassVar[str] = "own_lut"  # after `match_colour`: within a slot, filters follow their names
     summary: ClassVar[str] = "applies a creative LUT"
     slot: ClassVar[Slot] = Slot.COLOUR
+    grade: ClassVar[bool] = True
 
     def bind(self, table: CreativeLut, project: ProjectFormat) -> BoundCreativeLut | None:
         """Return the operation, or `None` without a table."""

@@ -13,7 +13,7 @@ from postpipe_kernels import luma, shrink
 
 from postpipe.delivery import FrameTimes, Shots
 from postpipe.engine.stage import Analyser, Look, Task
-from postpipe.model import Artifact, Clip, Facts, Plane
+from postpipe.model import Artifact, Clip, Facts, Plane, Remark
 from postpipe.stages import faults
 from postpipe.stages.borders import SIDES, BarFinder
 from postpipe.stages.views import CHROMA, LUMA
@@ -185,6 +185,15 @@ class QualityChecks(Facts):
                 f"the last {self.missing_seconds:.2f} s cannot be read, the file is cut off: download it again"
             )
         return tuple(found)
+
+    def remarks(self) -> tuple[Remark, ...]:
+        """Return where a viewer sees a fault."""
+        return (
+            *(Remark("frozen", "the picture stands still", *run, "YELLOW") for run in self.frozen),
+            *(Remark("replayed", f"shown before from {old}", a, b, "YELLOW") for a, b, old in self.replayed),
+            *(Remark("jump", "the picture jumps without a cut", frame, frame, "RED") for frame in self.jumps),
+            *(Remark("damaged", "the file is damaged here", frame, frame, "RED") for frame in self.damaged),
+        )
 
     @property
     def repeated_frames(self) -> int:
