@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from postpipe.conformed import RelinkedTimeline
 from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.draft import Draft
@@ -69,14 +70,14 @@ def run(
     layers = _layers(folder, config, settings)
     cut = None
     if timeline is not None:
-        from postpipe.timelines import Cut  # with it comes OpenTimelineIO
+        from postpipe.incoming import Cut  # with it comes OpenTimelineIO
 
         if draft:
             raise SettingsError(["--draft and --timeline do not go together: a cut is processed as it is"])
         cut = Cut.read(Path(timeline), files, setting(_stages(layers), "project", "rate"))
         layers = [cut.settings, *layers]
     stages = _stages(layers)
-    the_plan = _plan(stages, only, deliver=True)
+    the_plan = _plan(stages, only, deliver=True, also=[RelinkedTimeline] if cut else ())
     drafting = None
     if draft:
         stages = configure(stage_types(), layers)
@@ -244,7 +245,9 @@ def _stages(layers: Sequence[Layer]) -> list[Stage]:
     return [stage for stage in stages if not (isinstance(stage, Task) and planning.produced(stage) is Draft)]
 
 
-def _plan(stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool) -> planning.Plan:
+def _plan(
+    stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool, also: Iterable[planning.Kind] = ()
+) -> planning.Plan:
     facts = [
         kind
         for stage in stages
@@ -254,7 +257,7 @@ def _plan(stages: Sequence[Stage], only: Sequence[str] | None, *, deliver: bool)
     ]
     wanted: list[planning.Kind] = [FrameTimes, TakeName, Sidecar, *facts]
     if deliver:
-        wanted += [ClipFile, JoinedSequence, *(kind for _, kind in _asked_for(stages))]
+        wanted += [ClipFile, JoinedSequence, *(kind for _, kind in _asked_for(stages)), *also]
     return planning.plan(stages, wanted, only)
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from postpipe.delivery import Cadence, FrameTimes
+from postpipe.delivery import Cadence, FrameTimes, OutputFile
 from postpipe.model import Artifact, Clip
 from postpipe.timing import round_half_up
 
@@ -21,12 +21,14 @@ HALF = Fraction(1, 2)
 class Use:
     """One clip of a timeline, found in a file. Times are exact, in seconds.
 
-    `path` is the clip in this run (see `Clip.original`), `label` its scene. It is seen from `start_seconds` to
+    `number` is that of the clip among those that are seen of the timeline. `path` is the clip in this run (see
+    `Clip.original`), `label` its scene. It is seen from `start_seconds` to
     `end_seconds` of the film, with what it shares in a dissolve; `dissolve_in_seconds` of it with the use before.
     `at_seconds`: from the first frame that is read of the file to the one that is seen at its start. `speed`: seconds
     of the file for a second of the film; 0 stands still. A `silent` use is not heard.
     """
 
+    number: int
     path: Path
     label: str
     start_seconds: Fraction
@@ -66,18 +68,23 @@ class Use:
 class Conformed(Artifact):
     """The picture of a timeline: its uses in order, and the clips that they are of.
 
-    `name` is that of the timeline's file, `rate` its frames per second. `clips` are seen no further than the uses and
+    `source` is the timeline's file, `rate` its frames per second. `clips` are seen no further than the uses and
     their handles go. `missing`: clips of which no file was found, with what is wrong and what to do; their place stays
     black. `notes`: sentences about what the timeline holds and is not carried over.
     """
 
     schema: ClassVar[str] = "postpipe.conformed.1"
-    name: str
+    source: Path
     rate: Fraction
     uses: tuple[Use, ...]
     clips: tuple[Clip, ...]
     missing: dict[str, str]
     notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The file name of the timeline."""
+        return self.source.name
 
     @property
     def files(self) -> list[Path]:
@@ -87,3 +94,12 @@ class Conformed(Artifact):
     def use(self, path: Path) -> Use | None:
         """Return the use that a clip of this run is, or `None`."""
         return next((use for use in self.uses if use.path == path), None)
+
+
+@dataclass(frozen=True)
+class RelinkedTimeline(Artifact):
+    """The timeline that came in, pointing at the finished clips; `notes` say what its format cannot carry."""
+
+    schema: ClassVar[str] = "postpipe.relinked-timeline.1"
+    files: tuple[OutputFile, ...]
+    notes: tuple[str, ...]

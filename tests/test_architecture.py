@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "conformed", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
+NOUNS = {
+    "model",
+    "timing",
+    "delivery",
+    "conformed",
+    "documents",
+    "draft",
+    "edit",
+    "stills",
+    "errors",
+    "look",
+    "sidecar",
+}
 
 ALLOWED = {
     "errors": set(),
@@ -29,8 +41,8 @@ ALLOWED = {
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
-    "timelines": {*NOUNS, "handover", "engine"},
-    "api": {*NOUNS, "engine", "timelines"},
+    "incoming": {*NOUNS, "handover", "engine"},
+    "api": {*NOUNS, "engine", "incoming"},
     "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},
     "postpipe_kernels": set(),

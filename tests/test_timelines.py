@@ -211,3 +211,26 @@ def test_settings_that_want_another_cut_are_refused(footage: Path, tmp_path: Pat
 def test_nothing_found_is_said_in_words(footage: Path, tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match=r"gone\.mp4: no such file was found"):
         run(footage, save(tmp_path / "cut.otio", [clip("gone.mp4", 0, 4)]))
+
+
+def test_the_timeline_comes_back_on_the_finished_clips(footage: Path, tmp_path: Path) -> None:
+    fast = clip("b.mp4", 60, 5)
+    fast.effects.append(otio.schema.LinearTimeWarp(time_scalar=2.0))
+    fast.markers.append(otio.schema.Marker("here", TimeRange(time(64), time(1))))
+    below = [gap(3), clip("a.mp4", 30, 12), dissolve(2, 4), clip("b.mp4", 50, 10), fast, clip("gone.mp4", 0, 6)]
+    above = [gap(6), clip("b.mp4", 90, 2)]
+    timeline = save(tmp_path / "cut.otio", below, above, sounds=[gap(3), clip("a.mp4", 30, 12), clip("b.mp4", 50, 10)])
+    _, film = run(footage, timeline, sequence={"handle_seconds": 6 / RATE})
+    again = otio.adapters.read_from_file(str(tmp_path / "out/relinked/cut.otio"))
+    first = next(iter(again.find_clips()))
+    assert first.media_reference.target_url == (tmp_path / "out/clips/a.mp4").as_uri()
+    assert (first.source_range.start_time.value, first.available_range().duration.value) == (6, 3 + 6 + 6)
+    assert [item.name for item in again.tracks[0]][-1] == "gone.mp4"
+    (marker,) = [marker for one in again.find_clips() for marker in one.markers]
+    assert marker.marked_range.start_time.value == 6 + 2
+    (tmp_path / "again").mkdir()
+    relinked = tmp_path / "again/cut.otio"
+    otio.adapters.write_to_file(again, str(relinked))
+    (tmp_path / "empty").mkdir()
+    _, once_more = run(tmp_path / "empty", relinked)
+    assert same(once_more, film)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from postpipe.conformed import Conformed
 from postpipe.delivery import (
     CopyPlan,
     DeliveryFolder,
@@ -34,7 +35,7 @@ Kind = type[Artifact]
 RENDER_READS = (Selection, FrameTimes, ProjectFormat, Encoding, Edit, TimeMap, CopyPlan)
 RENDER_MAKES = (RenderedClip, RenderedBlends, UngradedClip)
 """What the render pass itself takes and gives."""
-GIVEN = (Clip, Desk, DeliveryFolder)
+GIVEN = (Clip, Conformed, Desk, DeliveryFolder)
 """What a run has from the start."""
 
 

@@ -12,7 +12,8 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from postpipe.errors import TakeError
-from postpipe.handover.wanted import Wanted, WantedClip, WantedMedia
+from postpipe.handover.wanted import Wanted, WantedClip
+from postpipe.handover.wanted_media import WantedMedia
 from postpipe.model import Clip
 from postpipe.timing import format_timecode, parse_timecode, round_half_up, timecode_base
 
@@ -94,9 +95,9 @@ class _Search:
                 return same or [path]
         address = PureWindowsPath(_unquoted(media.url)).name
         if address:  # then the clip may be called anything: only the whole name of a file counts
-            ways = ((address, _folded), (address, _stem), (media.name, _folded))
+            ways = [(address, _folded), (address, _stem), (media.name, _folded)]
         else:
-            ways = ((media.name, _folded), (media.name, _stem))
+            ways = [(media.name, _folded), (media.name, _stem)]
         for name, alike in ways:
             found = [file for file in self._files if name and alike(file.name) == alike(name)]
             if found:

@@ -338,8 +338,13 @@ def _frames(time: RationalTime, rate: Fraction) -> Fraction:
 
 def write(film: Film, path: Path) -> list[str]:
     """Write a film as `.otio`; nothing is lost."""
-    otio.adapters.write_to_file(build(film), str(path), adapter_name="otio_json")
+    save(build(film), path)
     return []
+
+
+def save(timeline: otio.schema.Timeline, path: Path) -> None:
+    """Write an OpenTimelineIO timeline as `.otio`."""
+    otio.adapters.write_to_file(timeline, str(path), adapter_name="otio_json")
 
 
 def exact_rate(rate: float) -> Fraction:

@@ -140,13 +140,24 @@ def _event(match: re.Match[str], line: int, rate: Fraction, drop: bool) -> _Even
         marked = ":" not in match[last][-4:]
         modes = (drop and not marked,) * 2 + (drop,) * 2
         codes = match.group(last - 3, last - 2, last - 1, last)
-        times = [_frames(code, rate, mode) for code, mode in zip(codes, modes, strict=True)]
+        points = [_frames(code, rate, mode) for code, mode in zip(codes, modes, strict=True)]
     except ValueError as error:
         raise DeliveryError(f"line {line}: {error}; say its rate with --project-rate, or export it again") from error
     kind = match["kind"]
-    if times[3] < times[2]:
+    source_in, source_out, record_in, record_out = points
+    if record_out < record_in:
         raise DeliveryError(f"line {line}: ends in the record before it begins; export it again")
-    return _Event(line, match["reel"].strip(), match["channels"], kind, int(match["length"] or 0), *times)
+    return _Event(
+        line=line,
+        reel=match["reel"].strip(),
+        channels=match["channels"],
+        kind=kind,
+        length=int(match["length"] or 0),
+        source_in=source_in,
+        source_out=source_out,
+        record_in=record_in,
+        record_out=record_out,
+    )
 
 
 def _frames(code: str, rate: Fraction, drop: bool) -> int:

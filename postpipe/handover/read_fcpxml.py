@@ -7,6 +7,7 @@ below. Source: Apple, "FCPXML Reference" and the DTDs that come with Final Cut P
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -83,7 +84,7 @@ class _Reader:
         spine = sequence.find("spine")
         if spine is not None:
             self._storyline(spine, Fraction(0), 0, pictures, sounds)
-        tracks = []
+        tracks: list[Any] = []
         for kind, placed in ((otio.schema.TrackKind.Video, pictures), (otio.schema.TrackKind.Audio, sounds)):
             lanes = sorted({one.lane for one in placed}) or [0]
             for lane in lanes if kind == otio.schema.TrackKind.Video or placed else ():
@@ -185,7 +186,7 @@ class _Reader:
         source = self._source(element)
         if source is None:
             name = element.get("name") or element.tag
-            if element.tag == "title" or element.tag == "video":
+            if element.tag in ("title", "video"):
                 reference = otio.schema.GeneratorReference(name=name, generator_kind=element.tag)
                 shown = TimeRange(self._time(Fraction(0), self._rate), self._time(length, self._rate))
                 return otio.schema.Clip(name, reference, shown), None
@@ -273,15 +274,15 @@ class _Reader:
         points = [(seconds(p.get("time")), seconds(p.get("value"))) for p in time_map] if time_map is not None else []
         if len(points) < 2:
             return start
-        (t0, v0), (t1, v1) = points[0], points[1]
-        slopes = {(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(points, points[1:], strict=False) if b[0] > a[0]}
+        time, value = points[0]
+        slopes = {(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(points) if b[0] > a[0]}
         if len(slopes) != 1:
             self.notes.append(f"{clip.name}: a speed that changes is not read; it plays at its own")
             return start
         (speed,) = slopes
         warp = otio.schema.LinearTimeWarp(time_scalar=float(speed)) if speed else otio.schema.FreezeFrame()
         clip.effects.append(warp)
-        return v0 + (start - t0) * speed
+        return value + (start - time) * speed
 
     def _nest(self, element: Element, length: Fraction) -> Any:
         """Return a compound or multicam clip as a timeline within the timeline."""

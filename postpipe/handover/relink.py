@@ -10,7 +10,8 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from postpipe.handover.wanted import Wanted, WantedClip, stamp
+from postpipe.handover.wanted import Wanted, WantedClip
+from postpipe.handover.wanted_media import stamp
 from postpipe.timing import format_rate, round_half_up
 
 

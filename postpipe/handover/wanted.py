@@ -17,36 +17,13 @@ import opentimelineio as otio
 from postpipe.errors import DeliveryError
 from postpipe.handover.notes import read_notes
 from postpipe.handover.otio import exact_rate
+from postpipe.handover.wanted_media import Stamp, WantedMedia, media_of, same_media, stamp, suffix_of
 from postpipe.timing import format_timecode, parse_rate, round_half_up, timecode_base
 
 STILLS = frozenset(".png .jpg .jpeg .tif .tiff .psd .exr .dpx .tga .bmp .gif .webp .heic .svg .pdf".split())
 WHOLE = Fraction(1)
 MOST_PLACES = 5
 """That a sentence names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A time as it is written in a timeline: so many frames at a rate."""
-
-    frames: Fraction
-    rate: Fraction
-
-    def seconds(self, rate: Fraction) -> Fraction:
-        """Return the time in seconds; a rate that counts like `rate` (24 and 23.976) counts its frames."""
-        alike = timecode_base(rate) == timecode_base(self.rate)
-        return self.frames / (rate if alike else self.rate)
-
-
-@dataclass(frozen=True, slots=True)
-class WantedMedia:
-    """How a timeline names a file: its address, name and reel, and the timecode and length that it gives it."""
-
-    name: str
-    url: str
-    reel: str
-    start: Stamp | None
-    length: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +55,7 @@ class Wanted:
     """
 
     rate: Fraction
+    start_timecode: str
     clips: tuple[WantedClip, ...]
     notes: tuple[str, ...]
     sounds: tuple[tuple[Any, int], ...] = ()
@@ -116,12 +94,6 @@ class _Joint:
     coming: Any
 
 
-def stamp(time: otio.opentime.RationalTime) -> Stamp:
-    """Return an OpenTimelineIO time, exactly."""
-    value = Fraction(time.value).limit_denominator(100_000)
-    return Stamp(value, exact_rate(time.rate))
-
-
 def wanted(timeline: otio.schema.Timeline) -> Wanted:
     """Return what the picture of a timeline is made of: of several tracks, the upper one is seen.
 
@@ -134,7 +106,8 @@ def wanted(timeline: otio.schema.Timeline) -> Wanted:
         reasons = "".join(f"\n  {note}" for note in reader.sentences())
         raise DeliveryError(f"holds no clip whose picture can be used; export the cut again{reasons}")
     heard = tuple(reader.heard(clips))
-    return Wanted(reader.rate, heard, (*read_notes(timeline), *reader.sentences()), tuple(reader.sounds))
+    start = reader.timecode(Fraction(0))
+    return Wanted(reader.rate, start, heard, (*read_notes(timeline), *reader.sentences()), tuple(reader.sounds))
 
 
 def timeline_rate(timeline: otio.schema.Timeline) -> Fraction:
@@ -160,6 +133,7 @@ class _Reader:
         self.rate = timeline_rate(timeline)
         self._timeline = timeline
         start = timeline.global_start_time
+        self._drop = bool(timeline.metadata.get("postpipe", {}).get("drop_frame", False))
         self._start = round_half_up(stamp(start).seconds(self.rate) * self.rate) if start else 0
 
     # Tracks
@@ -227,7 +201,7 @@ class _Reader:
         if isinstance(reference, otio.schema.GeneratorReference):
             self._note(position, item, "is not carried over: it is made by the editing program (title, colour, bars)")
             return []
-        if isinstance(reference, otio.schema.ImageSequenceReference) or _suffix(item) in STILLS:
+        if isinstance(reference, otio.schema.ImageSequenceReference) or suffix_of(item) in STILLS:
             self._note(position, item, "is not carried over: it is a still picture or a sequence of pictures")
             return []
         piece = _Piece(position, position + length, item, first.frames, first.rate, self._speed(item, position))
@@ -273,12 +247,12 @@ class _Reader:
         """Return the pieces with the transitions between them."""
         clips = [
             WantedClip(
-                media=_media(piece.item),
+                media=media_of(piece.item),
                 start=piece.start,
                 end=piece.end,
                 source=Stamp(piece.first, piece.media_rate),
                 speed=piece.speed,
-                where=f"{self._timecode(piece.start)} {piece.item.name!r}",
+                where=f"{self.timecode(piece.start)} {piece.item.name!r}",
                 item=piece.item,
             )
             for piece in pieces
@@ -349,7 +323,7 @@ class _Reader:
 
     def _goes_with(self, sound: _Piece, clip: WantedClip) -> bool:
         """Whether a sound is the clip's own, in step with its picture."""
-        if sound.start >= clip.end or sound.end <= clip.start or not _same_media(_media(sound.item), clip.media):
+        if sound.start >= clip.end or sound.end <= clip.start or not same_media(media_of(sound.item), clip.media):
             return False
         apart = sound.start * clip.speed - Stamp(sound.first, sound.media_rate).seconds(self.rate)
         own = clip.start * clip.speed - clip.source.seconds(self.rate)
@@ -361,12 +335,13 @@ class _Reader:
 
     # Words
 
-    def _timecode(self, seconds: Fraction) -> str:
-        return format_timecode(self._start + round_half_up(seconds * self.rate), self.rate)
+    def timecode(self, seconds: Fraction) -> str:
+        """Return the timecode of a time of the film."""
+        return format_timecode(self._start + round_half_up(seconds * self.rate), self.rate, drop=self._drop)
 
     def _note(self, seconds: Fraction, item: Any, text: str) -> None:
         name = f" {item.name!r}" if item.name else ""
-        self._notes.setdefault(text, []).append(f"{self._timecode(seconds)}{name}")
+        self._notes.setdefault(text, []).append(f"{self.timecode(seconds)}{name}")
 
     def sentences(self) -> Iterator[str]:
         """Yield what is not carried over, once for each kind, with the places."""
@@ -383,40 +358,3 @@ def _picture(item: Any) -> Any:
 def _is(clip: WantedClip, item: Any) -> bool:
     """Whether a clip is an item of a track, or may be the end of a timeline that is nested there."""
     return item is not None and (clip.item is item or not isinstance(item, otio.schema.Clip))
-
-
-def _media(item: Any) -> WantedMedia:
-    reference = item.media_reference
-    url = getattr(reference, "target_url", None) or ""
-    available = getattr(reference, "available_range", None)
-    return WantedMedia(
-        name=(reference.name if reference is not None else "") or item.name or "",
-        url=url,
-        reel=_reel(item),
-        start=stamp(available.start_time) if available is not None else None,
-        length=stamp(available.duration) if available is not None else None,
-    )
-
-
-def _reel(item: Any) -> str:
-    """Return the reel of a clip, where OpenTimelineIO's readers and ours put it."""
-    for holder, keys in ((item, ("cmx_3600", "postpipe")), (item.media_reference, ("postpipe",))):
-        metadata = holder.metadata if holder is not None else {}
-        for key in keys:
-            found = metadata.get(key)
-            reel = found.get("reel") if hasattr(found, "get") else None
-            if reel:
-                return str(reel)
-    return ""
-
-
-def _suffix(item: Any) -> str:
-    url = getattr(item.media_reference, "target_url", None) or ""
-    _, dot, suffix = url.rpartition("/")[2].rpartition(".")
-    return (dot + suffix).lower() if dot else ""
-
-
-def _same_media(one: WantedMedia, other: WantedMedia) -> bool:
-    if one.url and other.url:
-        return one.url == other.url
-    return one.name == other.name and one.reel == other.reel

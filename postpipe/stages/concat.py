@@ -54,7 +54,7 @@ class WriteClips(Task):
         if edit.joined or event is None:
             shown = time_map.rendered
             units = rendered.between(shown.start, shown.stop)
-            event = Event(clip.path, "", shown.start, shown.stop)
+            event = Event(clip.path, "", shown.start, shown.stop, silent=event is not None and event.silent)
         else:
             units = film_units((event,), {clip.path: rendered}, edit, blends)
         stem = clip_stems(selection.selected)[clip.path]

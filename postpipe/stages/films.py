@@ -58,9 +58,11 @@ class FilmMaker:
             shown, file = self.shown[event.path], files[event.path]
             rendered = shown.time_map.rendered
             if file is None:
-                cut = self._cut(number, _take(shown), 0, baked=False)
+                unseen = shown.clip.first_frame
+                cut = self._cut(number, _take(shown), -unseen, baked=False)
                 heard = self._delivered(shown.file, shown.frames)
-                sounds.append(replace(cut, name=heard.name, media=heard, first=cut.first - self._offset(event)))
+                first = cut.first - unseen - self._offset(event)
+                sounds.append(replace(cut, name=heard.name, media=heard, first=first))
             else:
                 cut = self._cut(number, self._delivered(file, len(rendered)), rendered.start, baked=False)
                 sounds.append(cut)
@@ -129,7 +131,11 @@ class FilmMaker:
             yield f"mended: {', '.join(others)}"
 
     def _film(self, name: str | None, start: int, drop: bool, pictures: list[Cut], sounds: list[Cut]) -> Film:
-        heard = tuple(replace(cut, look=None, marks=(), notes=()) for cut in sounds)
+        heard = tuple(
+            replace(cut, look=None, marks=(), notes=())
+            for cut, event in zip(sounds, self.edit.events, strict=True)
+            if not event.silent
+        )
         film = Film(
             name=name or "",
             rate=self.project.rate,
@@ -155,7 +161,7 @@ def _dissolve(frames: int) -> Dissolve | None:
 
 
 def _take(shown: Shown) -> Media:
-    """Return a take as it came."""
+    """Return a take as it came, as far as it is seen."""
     clip, times = shown.clip, shown.times
     start, drop = 0, False
     if clip.start_timecode:
@@ -164,11 +170,11 @@ def _take(shown: Shown) -> Media:
             drop = ":" not in clip.start_timecode[-4:]
     sound = clip.sounds[0] if clip.sounds else None
     return Media(
-        name=clip.path.name,
-        url=clip.path.absolute().as_uri(),
+        name=clip.file.name,
+        url=clip.file.absolute().as_uri(),
         rate=times.rate,
-        frames=times.frames,
-        start=start,
+        frames=clip.first_frame + times.frames,
+        start=start and start - clip.first_frame,
         drop=drop,
         size=(clip.picture.width, clip.picture.height),
         sound=(sound.rate_hz, sound.channels) if sound else None,

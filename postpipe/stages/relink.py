@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from postpipe.conformed import Conformed, RelinkedTimeline
 from postpipe.delivery import ClipFile, Encoding, OutputFile, ProjectFormat, TimeMap
 from postpipe.engine.stage import Desk, Each, Task
+
+FORMATS = {".xml": ("fcp7",), ".fcpxml": ("fcpxml",), ".fcpxmld": ("fcpxml",), ".edl": ("edl",)}
+"""In which a timeline goes out again, by its ending, besides `.otio`, which keeps all of it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class RelinkTimeline(Task):
         desk: Desk,
     ) -> RelinkedTimeline:
         """Return the files, and what the format cannot carry."""
-        from postpipe.handover import edl, fcp7, fcpxml, otio
+        from postpipe.handover import otio
+        from postpipe.handover.export import write_all
         from postpipe.handover.read import read_timeline
         from postpipe.handover.relink import Processed, relink
         from postpipe.handover.wanted import wanted
@@ -41,10 +46,10 @@ class RelinkTimeline(Task):
             if use.path not in files:
                 continue
             file, time_map = files[use.path], time_maps[use.path]
-            (written,) = file.files
+            (output,) = file.files
             processed[use.number] = Processed(
-                name=written.path.rpartition("/")[2],
-                url=desk.output(written.path).as_uri(),
+                name=output.path.rpartition("/")[2],
+                url=desk.output(output.path).as_uri(),
                 rate=project.rate,
                 frames=file.frames,
                 first=time_map.first - time_map.rendered.start,
@@ -53,19 +58,16 @@ class RelinkTimeline(Task):
         relink(timeline, wanted(timeline), processed)
         timeline.metadata.setdefault("postpipe", {}).update(about)
         film = otio.read(timeline)
-        writers = {".xml": fcp7.write, ".fcpxml": fcpxml.write, ".fcpxmld": fcpxml.write, ".edl": edl.write}
-        suffix = conformed.source.suffix.lower()
+        plain = desk.scratch(".otio")
+        otio.save(timeline, plain)
+        written: dict[str, tuple[Path, list[str]]] = {".otio": (plain, [])}
+        written |= write_all(film, FORMATS.get(conformed.source.suffix.lower(), ()), desk.scratch)
         notes: list[str] = []
         outputs = []
-        for kind in dict.fromkeys((".otio", suffix.removesuffix("d") if suffix == ".fcpxmld" else suffix)):
-            temporary = desk.scratch(kind)
-            if kind == ".otio":
-                otio.save(timeline, temporary)
-            else:
-                losses = writers[kind](film, temporary)
-                notes += [f"{conformed.name}: {loss}" for loss in (*film.losses, *losses)]
-            name = f"relinked/{conformed.source.stem}{kind}"
+        for ending, (temporary, losses) in written.items():
+            name = f"relinked/{conformed.source.stem}{ending}"
             outputs.append(OutputFile(name, desk.publish(temporary, name)))
+            notes += [f"{name}: {loss}" for loss in (losses and (*film.losses, *losses))]
         return RelinkedTimeline(tuple(outputs), tuple(notes))
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from postpipe.handover import edl, fcpxml, otio
 from postpipe.handover.read import read_timeline
-from postpipe.handover.timeline import Cut, Film, Lane
+from postpipe.handover.timeline import Film
 from postpipe.handover.wanted import wanted
 from tests.handover.films import random_film, seen
 
@@ -78,7 +77,9 @@ def test_an_edl_comes_back_frame_for_frame(seed: int, tmp_path: Path) -> None:
     assert (again.rate, again.drop) == (film.rate, film.drop)
     first = film.pictures[0].cuts[0].start  # black before the first clip is only its place in the record
     assert again.start == film.start + first
-    expected = [(name, start - first / film.rate, end - first / film.rate, *rest) for name, start, end, *rest in used(film)]
+    expected = [
+        (name, start - first / film.rate, end - first / film.rate, *rest) for name, start, end, *rest in used(film)
+    ]
     assert read_back(tmp_path / "film.edl", film.rate) == [(clip[0], *clip[1:]) for clip in expected]
     for cut, clip in zip(film.pictures[0].cuts, timeline.find_clips(), strict=False):
         assert clip.media_reference.name == cut.media.name

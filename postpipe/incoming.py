@@ -51,9 +51,12 @@ class Cut:
 
     @property
     def settings(self) -> Layer:
-        """What the cut says unless the user does: its rate, and handles for the editor."""
-        rate = format_rate(self.wanted.rate)
-        return Layer(self.path.name, {"project": {"rate": rate}, "sequence": {"handle_seconds": HANDLE_SECONDS}})
+        """What the cut says unless the user does: its rate and start, and handles for the editor."""
+        start = {"start_timecode": self.wanted.start_timecode}
+        project = {"rate": format_rate(self.wanted.rate)}
+        return Layer(
+            self.path.name, {"project": project, "sequence": {"handle_seconds": HANDLE_SECONDS}, "handover": start}
+        )
 
     def conform(self, files: Sequence[Path], stages: Sequence[Stage], store: Store, *, rehash: bool) -> Conformed:
         """Return the cut with the file of each clip, of those in the folder of takes and those that it names."""
@@ -71,11 +74,11 @@ class Cut:
         for number, one in found.items():
             whole = clips[one.clip.path]
             assert isinstance(whole, Clip)
-            use, part = _use(self.wanted.clips[number], one, whole, handle, f"cut{number + 1:03d}", names[number])
+            use, part = _use(number, self.wanted.clips[number], one, whole, handle, names[number])
             uses.append(use)
             parts.append(part)
         return Conformed(
-            name=self.path.name,
+            source=self.path,
             rate=self.wanted.rate,
             uses=tuple(uses),
             clips=tuple(parts),
@@ -116,7 +119,7 @@ def _rate_of_edl(path: Path, files: Sequence[Path]) -> Fraction | None:
 
 
 def _use(
-    asked: WantedClip, found: Found, whole: Clip, handle_seconds: Fraction, label: str, name: Path
+    number: int, asked: WantedClip, found: Found, whole: Clip, handle_seconds: Fraction, name: Path
 ) -> tuple[Use, Clip]:
     """Return one use, and the part of its file that is seen."""
     seconds = (asked.end - asked.start) * asked.speed
@@ -125,8 +128,9 @@ def _use(
     if name != whole.path:
         part = replace(part, path=name, original=whole.path)
     use = Use(
+        number=number,
         path=name,
-        label=label,
+        label=f"cut{number + 1:03d}",
         start_seconds=asked.start,
         end_seconds=asked.end,
         at_seconds=at,
