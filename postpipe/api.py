@@ -53,6 +53,8 @@ def run(
 ) -> Account:
     """Turn the folder `takes` into a finished sequence in the folder `out`; return the account of it.
 
+    `takes` may be a single media file too.
+
     `config` is a TOML file (default: `postpipe.toml` in `takes`), `settings` its sections as a mapping, which
     win over it. `only` names the fixes that may be applied (default: all). `store` keeps what was measured
     and rendered (default: inside `out`). `jobs` is how many clips are worked on at once. A `draft` does the job
@@ -232,8 +234,9 @@ def _layers(folder: Path | None, config: Path | str | None, settings: Settings |
     layers = []
     if config is not None:
         layers.append(read_config(Path(config)))
-    elif folder is not None and (folder / CONFIG_NAME).is_file():
-        layers.append(read_config(folder / CONFIG_NAME))
+    elif folder is not None:
+        default = (folder.parent if folder.is_file() else folder) / CONFIG_NAME
+        layers += [read_config(default)] if default.is_file() else []
     if settings:
         layers.append(settings if isinstance(settings, Layer) else Layer("settings", settings))
     return layers

@@ -43,7 +43,9 @@ ALLOWED = {
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
     "incoming": {*NOUNS, "handover", "engine"},
     "api": {*NOUNS, "engine", "incoming"},
-    "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
+    "hooks": {*NOUNS, "api"},
+    "watching": {*NOUNS, "media"},
+    "cli": {*NOUNS, "api", "watching", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},
     "postpipe_kernels": set(),
 }

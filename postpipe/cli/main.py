@@ -18,6 +18,7 @@ EXIT_USAGE, EXIT_SKIPPED, EXIT_NOTHING, EXIT_GATE, EXIT_INTERRUPTED = 2, 3, 4, 6
 
 COMMANDS = {
     "run": "Turn a folder of takes into a finished sequence.",
+    "watch": "Process each finished export of a folder, once.",
     "inspect": "Measure takes and print what was found.",
     "extract": "Write frames of takes as picture files.",
     "assemble": "Make a clip of processed frames, with the time, sound and tags of the one they came from.",

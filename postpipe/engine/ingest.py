@@ -18,13 +18,15 @@ MEDIA_SUFFIXES = frozenset(
 
 
 def find_takes(folder: Path, *, may_be_empty: bool = False) -> list[Path]:
-    """Return the media files of a folder in natural order; sub-folders are not entered.
+    """Return the media files of a folder in natural order; sub-folders are not entered. One media file is itself.
 
     Raises `DeliveryError` when the folder cannot be read or, unless it `may_be_empty`, holds no media file.
     """
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except NotADirectoryError as error:
+        if folder.suffix.lower() in MEDIA_SUFFIXES:
+            return [folder]
         raise DeliveryError(f"{folder}: is a file, not a folder of takes; name the folder that holds it") from error
     except OSError as error:
         raise DeliveryError(f"{folder}: cannot be read ({error.strerror}); name a folder of takes") from error
