@@ -43,6 +43,7 @@ ALLOWED = {
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
     "incoming": {*NOUNS, "handover", "engine"},
     "api": {*NOUNS, "engine", "incoming"},
+    "otio_plugin": {*NOUNS, "api", "engine", "handover"},
     "hooks": {*NOUNS, "api"},
     "watching": {*NOUNS, "media"},
     "cli": {*NOUNS, "api", "watching", "engine", "media", "postpipe_kernels", "postpipe"},
