@@ -28,7 +28,7 @@ ALLOWED = {
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
-    "api": {*NOUNS, "engine"},
+    "api": {*NOUNS, "engine", "handover"},
     "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},
     "postpipe_kernels": set(),
