@@ -27,6 +27,7 @@ from postpipe.stills import Stills
 
 if TYPE_CHECKING:
     from postpipe.engine.assembly import Assembled, Fill
+    from postpipe.handover.export import Exported
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -212,6 +213,23 @@ def assemble(
         first_number=start,
         on_frame=lambda done: listener(Event("progress", "assemble", target.name, done, times.frames)),
     )
+
+
+def export(
+    delivery: Path | str, to: str, out: Path | str | None = None, *, ungraded: bool = False, name: str | None = None
+) -> list[Exported]:
+    """Write the timeline of the folder `delivery` for a program (`"resolve"`) or in a format (`"fcpxml"`).
+
+    It goes into the folder `out`, or the delivery itself. `ungraded`: that of pictures without their looks. `name`
+    is given to it. Raises `SettingsError` for an unknown program or format, `DeliveryError` where there is no timeline.
+    """
+    from postpipe.handover.export import TARGETS
+    from postpipe.handover.export import export as write_timelines
+
+    if to not in TARGETS:
+        raise SettingsError([f"{to}: is not known; name one of {', '.join(TARGETS)}"])
+    target = Path(out) if out is not None else Path(delivery)
+    return write_timelines(Path(delivery), to, target, ungraded=ungraded, name=name)
 
 
 def plan(

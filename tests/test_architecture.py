@@ -42,7 +42,7 @@ ALLOWED = {
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
     "incoming": {*NOUNS, "handover", "engine"},
-    "api": {*NOUNS, "engine", "incoming"},
+    "api": {*NOUNS, "engine", "handover", "incoming"},
     "otio_plugin": {*NOUNS, "api", "engine", "handover"},
     "hooks": {*NOUNS, "api"},
     "watching": {*NOUNS, "media"},

@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "Measure takes and print what was found.",
     "extract": "Write frames of takes as picture files.",
     "assemble": "Make a clip of processed frames, with the time, sound and tags of the one they came from.",
+    "export": "Write the timeline of a delivery for an editing program.",
     "plan": "Print what a run would do, as text or as a Mermaid picture.",
     "stages": "List the stages, what they read and make, and their settings.",
     "bench": "Measure the kernels against NumPy and OpenCV.",

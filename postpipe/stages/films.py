@@ -67,7 +67,8 @@ class FilmMaker:
                 cut = self._cut(number, self._delivered(file, len(rendered)), rendered.start, baked=False)
                 sounds.append(cut)
             pictures.append(cut)
-        return self._film(name, start, drop, pictures, sounds)
+        film = self._film(name, start, drop, pictures, sounds)
+        return replace(film, name=f"{film.name} ungraded")
 
     def _offset(self, event: Event) -> int:
         """Return the delivered frame that the finished clip of an event begins with."""

@@ -40,9 +40,9 @@ class _Handover(Stage):
 
     section: ClassVar[str] = "handover"
 
-    timelines: Annotated[
-        bool, Meta(description="write timeline.otio, .xml, .fcpxml, .edl, .mlt and HANDOVER.txt")
-    ] = True
+    timelines: Annotated[bool, Meta(description="write timeline.otio, .xml, .fcpxml, .edl, .mlt and HANDOVER.txt")] = (
+        True
+    )
     ungraded: Annotated[
         bool,
         Meta(description="a second timeline of pictures without their looks, to be graded with what is in looks/"),

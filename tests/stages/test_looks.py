@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -19,15 +18,13 @@ from postpipe_kernels.colour import ycbcr_matrix
 from postpipe import api
 from postpipe.delivery import ProjectFormat
 from postpipe.engine import pack
-from postpipe.engine import settings as engine_settings
 from postpipe.engine.points import apply_point, fuse
-from postpipe.engine.stage import PointParams, Task
+from postpipe.engine.stage import PointParams
 from postpipe.errors import SettingsError
 from postpipe.handover.cube import read_cube, write_cube
 from postpipe.look import Cdl, CreativeLut, Curves, Look
-from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame
+from postpipe.model import PIXEL_FORMATS, ColourSpec, Frame
 from postpipe.stages.colour import ColourStats
-from postpipe.stages.colour_groups import ChooseLook
 from postpipe.stages.conform import DELIVERY_COLOUR, MatchCoding
 from postpipe.stages.looks import (
     ApplyCreativeLut,
@@ -181,29 +178,6 @@ def to_codes(rgb: Any) -> list[float]:
 
 
 # Whole runs
-
-
-@dataclass(frozen=True)
-class FixedLook(Task):
-    """Gives every take whose name has a 2 the same look."""
-
-    id: ClassVar[str] = "fixed_look"
-    summary: ClassVar[str] = "a fixed look"
-
-    def run(self, clip: Clip) -> Look:
-        return LOOKS[clip.path.name]
-
-
-LOOKS: dict[str, Look] = {}
-
-
-@pytest.fixture
-def fixed_looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Look]]:
-    installed = engine_settings.stage_types()
-    others = [kind for kind in installed if kind is not ChooseLook]
-    monkeypatch.setattr("postpipe.api.stage_types", lambda: [*others, FixedLook])
-    yield LOOKS
-    LOOKS.clear()
 
 
 def still_takes(folder: Path, *names: str) -> Path:
