@@ -128,8 +128,9 @@ class _Search:
     ) -> Path | str:
         """Return the one file, of those that no name claims, whose timecode is the media's.
 
-        A timecode that begins on a whole hour is a default and tells nothing. Where the timeline gives the whole of
-        the media, start and length have to be its own; else it has to hold all that is used.
+        A timecode that begins on a whole hour is a default and tells nothing. Start and length have to be the media's
+        own: cameras that ran side by side have the same timecode. An EDL does not say them, so names and reels alone
+        find its files.
         """
         found = [file for file in self._files if file not in taken and self._is_by_timecode(file, media, clips, rate)]
         if len(found) == 1:
@@ -173,12 +174,13 @@ class _Search:
             return False
         if any(timecode_base(one.source.rate) != timecode_base(own_rate) for one in clips):
             return False
-        if media.start is not None and media.length is not None:
-            apart = abs(media.start.seconds(own_rate) - start)
-            length = _length(clip)
-            longer = abs(media.length.seconds(own_rate) - length) if length is not None else Fraction(0)
-            if apart >= 1 / (2 * own_rate) or longer > 2 / own_rate:
-                return False
+        length = _length(clip)
+        if media.start is None or media.length is None or length is None:
+            return False
+        apart = abs(media.start.seconds(own_rate) - start)
+        longer = abs(media.length.seconds(own_rate) - length)
+        if apart >= 1 / (2 * own_rate) or longer > 2 / own_rate:
+            return False
         return all(fits(one, clip, one.source.seconds(own_rate) - start, rate) for one in clips)
 
     def _holds(self, file: Path, clips: Iterable[WantedClip], rate: Fraction) -> bool:
