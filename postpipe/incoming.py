@@ -16,11 +16,11 @@ from postpipe.engine.conforming import Stretch, name_uses, read_header, read_use
 from postpipe.engine.settings import Layer, setting
 from postpipe.engine.stage import Stage
 from postpipe.engine.store import Store
-from postpipe.errors import DeliveryError, TakeError
+from postpipe.errors import TakeError
 from postpipe.handover.find_media import Found, find_media
-from postpipe.handover.read import read_timeline
+from postpipe.handover.read import read_cut
 from postpipe.handover.read_edl import frames_base
-from postpipe.handover.wanted import Wanted, WantedClip, wanted
+from postpipe.handover.wanted import Wanted, WantedClip
 from postpipe.model import Clip
 from postpipe.timing import format_rate, timecode_base
 
@@ -43,11 +43,7 @@ class Cut:
         """
         if path.suffix.lower() == ".edl" and rate is None:
             rate = _rate_of_edl(path, files)
-        timeline = read_timeline(path, rate)
-        try:
-            return cls(path, timeline, wanted(timeline))
-        except DeliveryError as error:
-            raise DeliveryError(f"{path}: {error}") from error
+        return cls(path, *read_cut(path, rate))
 
     @property
     def settings(self) -> Layer:

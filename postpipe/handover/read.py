@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import opentimelineio as otio
 from postpipe.errors import DeliveryError
 from postpipe.handover import read_edl, read_fcpxml
 from postpipe.handover.notes import add_notes
+from postpipe.handover.wanted import Wanted, wanted
 
 SUFFIXES = (".otio", ".xml", ".fcpxml", ".fcpxmld", ".edl")
 LARGEST_BYTES = 256 << 20
@@ -42,27 +44,40 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Any:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DeliveryError(f"{path}: cannot be read ({reason}); check the name") from error
+    with _in_words(path), _quiet():
+        timeline = _read(data, suffix, rate)
+        timeline.name = timeline.name or path.stem
+    return timeline
+
+
+def read_cut(path: Path, rate: Fraction | None = None) -> tuple[Any, Wanted]:
+    """Return the timeline that a file holds, and what its picture is made of. Raises `DeliveryError`."""
+    timeline = read_timeline(path, rate)
+    with _in_words(path):
+        return timeline, wanted(timeline)
+
+
+@contextlib.contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Turn whatever is raised over a broken file into a `DeliveryError` that names it."""
     try:
-        with _quiet():
-            timeline = _read(data, suffix, rate)
+        yield
     except DeliveryError as error:
         raise DeliveryError(f"{path}: {error}") from error
     except (ElementTree.ParseError, expat.ExpatError) as error:
         raise DeliveryError(f"{path}: is no sound XML ({error}); export it again") from error
-    except Exception as error:  # the readers of OpenTimelineIO meet broken files with whatever error comes
-        reason = " ".join(str(error).split())[:200]
-        raise DeliveryError(
-            f"{path}: cannot be read as a timeline ({reason or type(error).__name__}); export it again"
-        ) from error
-    timeline.name = timeline.name or path.stem
-    return timeline
+    except Exception as error:  # readers, those of OpenTimelineIO too, meet broken files with whatever error comes
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DeliveryError(f"{path}: cannot be read as a timeline ({reason}); export it again") from error
 
 
 def _read(data: bytes, suffix: str, rate: Fraction | None) -> Any:
     if suffix == ".edl":
         return read_edl.read(_text(data), rate)
     if suffix == ".otio":
-        return _one_timeline(otio.adapters.read_from_string(_text(data), "otio_json"))
+        text = _text(data)
+        json.loads(text, object_hook=_refuse_empty)
+        return _one_timeline(otio.adapters.read_from_string(text, "otio_json"))
     _refuse_entities(data)
     if ElementTree.fromstring(data).tag == "fcpxml":  # noqa: S314 - entities were refused above
         return read_fcpxml.read(ElementTree.fromstring(data))  # noqa: S314
@@ -92,6 +107,16 @@ def _text(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
+
+
+def _refuse_empty(thing: dict[str, Any]) -> dict[str, Any]:
+    """Raise `DeliveryError` for what OpenTimelineIO's own parser ends the process over.
+
+    Python's is also the one that minds how deep things are nested.
+    """
+    if str(thing.get("OTIO_SCHEMA")).startswith("Timeline.") and not isinstance(thing.get("tracks"), dict):
+        raise DeliveryError("holds a timeline without tracks; export it again")
+    return thing
 
 
 def _refuse_entities(data: bytes) -> None:

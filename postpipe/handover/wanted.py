@@ -22,6 +22,7 @@ from postpipe.timing import format_timecode, parse_rate, round_half_up, timecode
 
 STILLS = frozenset(".png .jpg .jpeg .tif .tiff .psd .exr .dpx .tga .bmp .gif .webp .heic .svg .pdf".split())
 WHOLE = Fraction(1)
+LONGEST_SECONDS = 24 * 3600
 MOST_PLACES = 5
 """That a sentence names."""
 
@@ -105,6 +106,8 @@ def wanted(timeline: otio.schema.Timeline) -> Wanted:
     if not clips:
         reasons = "".join(f"\n  {note}" for note in reader.sentences())
         raise DeliveryError(f"holds no clip whose picture can be used; export the cut again{reasons}")
+    if max(clip.end for clip in clips) > LONGEST_SECONDS:
+        raise DeliveryError("is longer than a day; export the cut alone")
     heard = tuple(reader.heard(clips))
     start = reader.timecode(Fraction(0))
     return Wanted(reader.rate, start, heard, (*read_notes(timeline), *reader.sentences()), tuple(reader.sounds))

@@ -181,7 +181,7 @@ def test_what_an_address_names_beside_the_takes(tmp_path: Path) -> None:
 
 
 def disturbed(seed: int) -> tuple[otio.schema.Timeline, list[Clip], list[tuple[str, int] | None]]:
-    """A timeline of some media, the folder after somebody tidied it up, and the file and frame that each clip truly is."""
+    """A timeline of some media, the folder after somebody tidied it up, and the true file and frame of each clip."""
     chance = random.Random(seed)
     media = []
     for number in range(chance.randint(2, 8)):

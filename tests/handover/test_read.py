@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from postpipe.handover import edl, fcpxml, otio
+from postpipe.handover import edl, fcp7, fcpxml, otio
 from postpipe.handover.read import read_timeline
 from postpipe.handover.timeline import Film
 from postpipe.handover.wanted import wanted
@@ -40,12 +40,14 @@ def read_back(path: Path, rate: Fraction | None = None) -> list[tuple[object, ..
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_what_a_film_wants_is_read_from_otio_and_fcpxml(seed: int, tmp_path: Path) -> None:
+def test_what_a_film_wants_is_read_from_otio_fcpxml_and_fcp7(seed: int, tmp_path: Path) -> None:
     film = random_film(seed)
     otio.write(film, tmp_path / "film.otio")
     fcpxml.write(film, tmp_path / "film.fcpxml")
+    fcp7.write(film, tmp_path / "film.xml")
     assert read_back(tmp_path / "film.otio") == used(film)
     assert read_back(tmp_path / "film.fcpxml") == used(film)
+    assert read_back(tmp_path / "film.xml") == used(film)
 
 
 @pytest.mark.parametrize("seed", range(30))
