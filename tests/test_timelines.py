@@ -234,3 +234,26 @@ def test_the_timeline_comes_back_on_the_finished_clips(footage: Path, tmp_path: 
     (tmp_path / "empty").mkdir()
     _, once_more = run(tmp_path / "empty", relinked)
     assert same(once_more, film)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "webm"])
+def test_a_tenth_of_the_footage_is_a_tenth_of_the_work(ending: str, tmp_path: Path) -> None:
+    """Used range, handles and one group of pictures a clip, in each of the two passes, with every stage on."""
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    codec = {"webm": "libvpx-vp9"}.get(ending, "libx264")
+    options = {"g": "24", "bf": "3", "preset": "veryfast"} if codec == "libx264" else {"g": "24", "cpu-used": "8"}
+    sound = None if ending == "webm" else 440
+    for number in range(2):
+        path = takes / f"take{number}.{ending}"
+        make_clip(path, frames=240, seed=number, codec=codec, options=options, sound_hz=sound)
+    items = [clip(f"take0.{ending}", 101, 24), clip(f"take1.{ending}", 57, 12), clip(f"take0.{ending}", 30, 12)]
+    out = tmp_path / "out"
+    settings = {"deliver": {"preset": "ultrafast", "encoder_threads": 1}, "sequence": {"handle_seconds": 0.25}}
+    document = api.run(takes, out, timeline=save(tmp_path / "cut.otio", items), settings=settings).document()
+    frames = document["frames"]
+    used, handles, groups = 48, 3 * 2 * 6, 3 * 24
+    assert frames["delivered"] == used
+    assert frames["decoded_look"] <= used + handles + groups
+    assert frames["decoded_render"] - frames["rerendered"] <= used + handles + groups
+    assert frames["encoded"] - frames["rerendered"] == used + handles
