@@ -356,17 +356,6 @@ class RenderedClip(Artifact):
 
 
 @dataclass(frozen=True)
-class UngradedClip(Artifact):
-    """The picture of a take without its look, for a grade elsewhere: its units in order.
-
-    They are those of the delivery where the take has no look. Empty: the take's own file is that picture.
-    """
-
-    schema: ClassVar[str] = "postpipe.ungraded-clip.1"
-    units: tuple[Unit, ...]
-
-
-@dataclass(frozen=True)
 class RenderedBlends(Artifact):
     """The transitions as they were rendered: one unit for each of `Edit.blends`."""
 
@@ -394,14 +383,6 @@ class OutputFile:
 
     path: str
     digest: str
-
-
-@dataclass(frozen=True)
-class DeliveryFolder(Artifact):
-    """Where the delivery goes: an absolute path. It is part of the keys of files that name others by their path."""
-
-    schema: ClassVar[str] = "postpipe.delivery-folder.1"
-    path: Path
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from postpipe.delivery import OutputFile
+from postpipe.delivery import OutputFile, Unit
 from postpipe.model import Artifact
 
 Triple = tuple[float, float, float]
@@ -184,6 +184,17 @@ class LookFile(Artifact):
             "cdl": {**numbers, "saturation": round(cdl.saturation, 6)},
             "cdl_delta_e": {"mean": round(self.fit.mean_delta_e, 3), "max": round(self.fit.max_delta_e, 3)},
         }
+
+
+@dataclass(frozen=True)
+class UngradedClip(Artifact):
+    """The picture of a take without its look, for a grade elsewhere: its units in order.
+
+    They are those of the delivery where the take has no look. Empty: the take's own file is that picture.
+    """
+
+    schema: ClassVar[str] = "postpipe.ungraded-clip.1"
+    units: tuple[Unit, ...]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,14 @@ class SequenceFacts(Facts):
     """Facts of the finished sequence, which `takes.json` shows under `sequence` → `name`."""
 
 
+@dataclass(frozen=True)
+class DeliveryFolder(Artifact):
+    """Where the delivery goes: an absolute path. It is part of the keys of files that name others by their path."""
+
+    schema: ClassVar[str] = "postpipe.delivery-folder.1"
+    path: Path
+
+
 class Transient(Artifact):
     """An artifact of one run: it is not stored, and what is made with it does not depend on it."""
 

@@ -16,7 +16,6 @@ from typing import Any
 from postpipe.conformed import Conformed
 from postpipe.delivery import (
     CopyPlan,
-    DeliveryFolder,
     Encoding,
     FrameTimes,
     ProjectFormat,
@@ -24,12 +23,12 @@ from postpipe.delivery import (
     RenderedClip,
     Selection,
     TimeMap,
-    UngradedClip,
 )
 from postpipe.edit import Edit
 from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Stage, Task
 from postpipe.errors import SettingsError
-from postpipe.model import Artifact, Clip
+from postpipe.look import UngradedClip
+from postpipe.model import Artifact, Clip, DeliveryFolder
 
 Kind = type[Artifact]
 RENDER_READS = (Selection, FrameTimes, ProjectFormat, Encoding, Edit, TimeMap, CopyPlan)

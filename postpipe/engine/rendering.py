@@ -18,7 +18,6 @@ from postpipe.delivery import (
     RenderedBlends,
     RenderedClip,
     TimeMap,
-    UngradedClip,
     Unit,
 )
 from postpipe.edit import Edit
@@ -29,6 +28,7 @@ from postpipe.engine.pieces import cut_into_pieces
 from postpipe.engine.plan import Plan, Step, needs, produced
 from postpipe.engine.stage import Analyser, Filter, FixFilter
 from postpipe.engine.store import Store, code_digest
+from postpipe.look import UngradedClip
 from postpipe.model import Artifact, Clip
 
 LOSSLESS_CONTAINER = "mp4"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from postpipe_kernels._jit import on_compile
 
 from postpipe.conformed import Conformed
-from postpipe.delivery import DeliveryFolder, Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
+from postpipe.delivery import Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit
 from postpipe.engine import pack, passes
@@ -31,7 +31,7 @@ from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, rende
 from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
-from postpipe.model import Artifact, Clip, Transient
+from postpipe.model import Artifact, Clip, DeliveryFolder, Transient
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")

@@ -11,7 +11,6 @@ from msgspec import Meta
 
 from postpipe.delivery import (
     ClipFile,
-    DeliveryFolder,
     Encoding,
     FrameTimes,
     OutputFile,
@@ -20,13 +19,12 @@ from postpipe.delivery import (
     Selection,
     Shots,
     TimeMap,
-    UngradedClip,
 )
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Stage, Task
 from postpipe.errors import SettingsError
-from postpipe.look import LookFile
-from postpipe.model import Artifact, Clip, Facts
+from postpipe.look import LookFile, UngradedClip
+from postpipe.model import Artifact, Clip, DeliveryFolder, Facts
 from postpipe.stages.concat import clip_stems, write_clip
 from postpipe.stages.films import FilmMaker, Shown
 from postpipe.stages.flicker import Flicker
