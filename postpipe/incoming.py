@@ -47,9 +47,11 @@ class Cut:
 
     @property
     def settings(self) -> Layer:
-        """What the cut says unless the user does: its rate and start, and handles for the editor."""
+        """What the cut says unless the user does: its rate, size and start, and handles for the editor."""
         start = {"start_timecode": self.wanted.start_timecode}
         project = {"rate": format_rate(self.wanted.rate)}
+        if self.wanted.size:
+            project["size"] = "{}x{}".format(*self.wanted.size)
         return Layer(
             self.path.name, {"project": project, "sequence": {"handle_seconds": HANDLE_SECONDS}, "handover": start}
         )

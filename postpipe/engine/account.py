@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from postpipe.conformed import Conformed
+from postpipe.conformed import Conformed, RelinkedTimeline
 from postpipe.delivery import Cadence, ClipFile, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
 from postpipe.delivery import Sequence as JoinedSequence
 from postpipe.draft import Draft, Estimate
@@ -52,6 +52,7 @@ class Account:
             "schema": SCHEMA,
             "draft": self._draft(),
             "frames": dataclasses.asdict(self.counts),
+            "timeline": self._timeline(),
             "sequence": self._sequence(),
             "warnings": list(self.warnings),
             "takes": self.takes(),
@@ -86,6 +87,18 @@ class Account:
                 "sequence_bytes": estimate.sequence_bytes,
                 "disk_bytes": estimate.disk_bytes,
             },
+        }
+
+    def _timeline(self) -> dict[str, Any] | None:
+        """Return the cut that was followed, and what became of its timeline; `None` where there was none."""
+        conformed: Conformed | None = self.board.get(Conformed)
+        relinked: RelinkedTimeline | None = self.board.get(RelinkedTimeline)
+        if conformed is None:
+            return None
+        return {
+            "file": conformed.name,
+            "relinked": [file.path for file in relinked.files] if relinked else [],
+            "losses": list(relinked.notes) if relinked else [],
         }
 
     def _sequence(self) -> dict[str, Any] | None:

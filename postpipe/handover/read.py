@@ -83,7 +83,20 @@ def _read(data: bytes, suffix: str, rate: Fraction | None) -> Any:
         return read_fcpxml.read(ElementTree.fromstring(data))  # noqa: S314
     if "fcp_xml" not in otio.adapters.available_adapter_names():
         raise DeliveryError("Final Cut 7 XML needs a plug-in: pip install otio-fcp-adapter")
-    return _one_timeline(otio.adapters.read_from_string(_text(data), "fcp_xml"))
+    timeline = _one_timeline(otio.adapters.read_from_string(_text(data), "fcp_xml"))
+    _add_what_the_adapter_leaves(timeline, ElementTree.fromstring(data))  # noqa: S314
+    return timeline
+
+
+def _add_what_the_adapter_leaves(timeline: Any, root: ElementTree.Element) -> None:
+    """Note on a timeline whether it counts in drop frame, and its size, from the sequence of its name."""
+    named = [one for one in root.iter("sequence") if one.findtext("name", "") == timeline.name]
+    for sequence in named[:1]:
+        own: dict[str, Any] = {"drop_frame": sequence.findtext("timecode/displayformat") == "DF"}
+        for side in ("width", "height"):
+            text = sequence.findtext(f"media/video/format/samplecharacteristics/{side}", "").strip()
+            own |= {side: int(text)} if text.isdigit() else {}
+        timeline.metadata["postpipe"] = own
 
 
 def _one_timeline(read: Any) -> Any:

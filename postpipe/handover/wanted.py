@@ -52,13 +52,15 @@ class WantedClip:
 class Wanted:
     """The picture of a timeline, in order, at `rate` frames per second. `notes`: what is not carried over.
 
-    `sounds`: items of sound tracks that are the sound of a clip, with the number of that clip.
+    `size` of the picture in pixels, where it is said. `sounds`: items of sound tracks that are the sound of a clip,
+    with the number of that clip.
     """
 
     rate: Fraction
     start_timecode: str
     clips: tuple[WantedClip, ...]
     notes: tuple[str, ...]
+    size: tuple[int, int] | None = None
     sounds: tuple[tuple[Any, int], ...] = ()
 
 
@@ -110,7 +112,15 @@ def wanted(timeline: otio.schema.Timeline) -> Wanted:
         raise DeliveryError("is longer than a day; export the cut alone")
     heard = tuple(reader.heard(clips))
     start = reader.timecode(Fraction(0))
-    return Wanted(reader.rate, start, heard, (*read_notes(timeline), *reader.sentences()), tuple(reader.sounds))
+    notes = (*read_notes(timeline), *reader.sentences())
+    return Wanted(reader.rate, start, heard, notes, _size(timeline), tuple(reader.sounds))
+
+
+def _size(timeline: otio.schema.Timeline) -> tuple[int, int] | None:
+    """Return the size that a timeline says, even in both directions, as pictures are delivered."""
+    own: Any = timeline.metadata.get("postpipe", {})
+    width, height = (int(own.get(side, 0)) // 2 * 2 for side in ("width", "height"))
+    return (width, height) if min(width, height) >= 16 and max(width, height) <= 16384 else None
 
 
 def timeline_rate(timeline: otio.schema.Timeline) -> Fraction:

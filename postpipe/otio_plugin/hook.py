@@ -1,9 +1,9 @@
 """The hook `postpipe`: processes the cut that was read, and hands on the same timeline on the finished clips.
 
-    otio.adapters.read_from_file(
-        "cut.fcpxml",
-        hook_function_argument_map={"postpipe_takes": "/projects/film/takes", "postpipe_out": "/projects/film/out"},
-    )
+otio.adapters.read_from_file(
+    "cut.fcpxml",
+    hook_function_argument_map={"postpipe_takes": "/projects/film/takes", "postpipe_out": "/projects/film/out"},
+)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The media linker `postpipe`: finds the files of clips by path, name, reel and timecode, and never guesses.
 
-    otio.adapters.read_from_file(
-        "cut.edl", media_linker_name="postpipe", media_linker_argument_map={"takes": "/projects/film/takes"}
-    )
+otio.adapters.read_from_file(
+    "cut.edl", media_linker_name="postpipe", media_linker_argument_map={"takes": "/projects/film/takes"}
+)
 """
 
 from __future__ import annotations

@@ -70,6 +70,14 @@ def test_fcpxml_comes_back_frame_for_frame(seed: int, tmp_path: Path) -> None:
     assert marks == [[(mark.frame, mark.name, mark.comment) for mark in cut.marks] for cut in film.pictures[0].cuts]
 
 
+@pytest.mark.parametrize("seed", range(0, 30, 3))
+def test_fcp7_keeps_what_opentimelineios_adapter_leaves_out(seed: int, tmp_path: Path) -> None:
+    film = random_film(seed)
+    fcp7.write(film, tmp_path / "film.xml")
+    again = otio.read(read_timeline(tmp_path / "film.xml"))
+    assert (again.rate, again.start, again.drop, again.size) == (film.rate, film.start, film.drop, film.size)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_an_edl_comes_back_frame_for_frame(seed: int, tmp_path: Path) -> None:
     film = random_film(seed)

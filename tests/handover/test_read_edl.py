@@ -75,7 +75,8 @@ def test_speed_wipes_and_what_lies_over(tmp_path: Path) -> None:
 def test_names_files_and_other_forms(tmp_path: Path) -> None:
     cut = read(
         "001  long_reel_name_take_0001 AA/V  C        00:00:00:00 00:00:01:00 00:00:00:00 00:00:01:00 \n"
-        "*FROM CLIP NAME:  x (LAY3)\n*SOURCE FILE: /media/ä b.mov\n* ASC_SOP: (1.1, 1, 0.9)(0 0 0)(1 1 1)\n*ASC_SAT 0.8\n"
+        "*FROM CLIP NAME:  x (LAY3)\n*SOURCE FILE: /media/ä b.mov\n"
+        "* ASC_SOP: (1.1, 1, 0.9)(0 0 0)(1 1 1)\n*ASC_SAT 0.8\n"
         "2 AX B C 00:00:01:00 00:00:02:00 00:00:01:00 00:00:02:00\n* FROM CLIP NAME: y.mp4\n",
         tmp_path,
         Fraction(24),
@@ -86,7 +87,7 @@ def test_names_files_and_other_forms(tmp_path: Path) -> None:
         "ä b.mov",
         "long_reel_name_take_0001",
     )
-    assert first.item.metadata["cdl"]["asc_sop"]["slope"] == [1.1, 1, 0.9]
+    assert list(first.item.metadata["cdl"]["asc_sop"]["slope"]) == [1.1, 1, 0.9]
     assert first.item.metadata["cdl"]["asc_sat"] == 0.8
     assert (second.media.url, second.media.name) == ("", "y.mp4")
     assert not first.silent

@@ -118,7 +118,8 @@ def test_compound_and_multicam_clips_are_looked_into(tmp_path: Path) -> None:
 def test_speed_and_stills(tmp_path: Path) -> None:
     cut = read(
         '<asset-clip ref="b" offset="3600s" duration="4s" start="2s">'
-        '<timeMap><timept time="0s" value="0s" interp="linear"/><timept time="40s" value="20s" interp="linear"/></timeMap>'
+        '<timeMap><timept time="0s" value="0s" interp="linear"/>'
+        '<timept time="40s" value="20s" interp="linear"/></timeMap>'
         '</asset-clip><asset-clip ref="b" offset="3604s" duration="2s" start="0s">'
         '<timeMap><timept time="0s" value="7s"/><timept time="9s" value="7s"/></timeMap></asset-clip>'
         '<asset-clip ref="b" offset="3606s" duration="2s" start="0s">'
