@@ -21,6 +21,7 @@ from postpipe.handover.timeline import Dissolve, Film
 from postpipe.look import Cdl, Look
 from tests.clips import make_clip
 from tests.handover.rules import fcp7_violations, fcpxml_violations
+from tests.handover.test_mlt import decibels, render
 from tests.stages.helpers import decode_planes
 from tests.stages.test_looks import WARM
 
@@ -232,3 +233,14 @@ def test_a_delivery_is_read_where_it_lies(tmp_path: Path) -> None:
     film = read_delivery(out.rename(tmp_path / "there"))
     assert film.folder == tmp_path / "there"
     assert film.pictures[0].cuts[0].media.path == tmp_path / "there" / "clips" / "scene01 é.mp4"
+
+
+def test_melt_shows_the_delivered_picture_from_takes_and_tables(tmp_path: Path, fixed_looks: dict[str, Look]) -> None:
+    folder, out = takes(tmp_path / "takes", 2), tmp_path / "out"
+    fixed_looks |= {"scene01 é.mp4": WARM, "scene02 é.mp4": Look()}
+    settings = LOSSLESS | {"flicker": {"mode": "off"}, "handover": {"ungraded": True}}
+    api.run(folder, out, settings=settings | {"sequence": {"dissolve_seconds": 0.25}})
+    shown = decode_planes(render(out / "timeline-ungraded.mlt", tmp_path / "melt.mkv"))
+    film = decode_planes(out / "sequence.mp4")
+    assert len(shown) == len(film) == 42
+    assert min(decibels(one, other) for one, other in zip(shown, film, strict=True)) >= 45
