@@ -320,6 +320,32 @@ def colour(result: dict[str, Any]) -> Iterator[str]:
     yield f"| CPU to match one clip with another | {result['cpu_seconds_a_pair']:.2f} s | |"
 
 
+def handover(result: dict[str, Any]) -> Iterator[str]:
+    """Timelines and looks in other programs."""
+    for name, row in result["melt"].items():
+        yield (
+            f"| `timeline.mlt` rendered by melt against `sequence.mp4`, {name}: frames (as many in both); PSNR of the "
+            f"whole film, of the median frame, of the worst | {row['frames']}; {row['whole_film_db']}, "
+            f"{row['median_frame_db']}, {row['least_frame_db']} dB | ≥ 45 dB |"
+        )
+    row = result["looks"]
+    shown = ", ".join(
+        f"{name} {row[name]['p99']} ({row[name]['p99_of_the_worst_clip']}), {row[name]['max']}"
+        for name in ("luma", "chroma")
+    )
+    yield (
+        f"| ungraded pictures of {row['clips']} matched takes through their `.cube` in ffmpeg, against the delivered "
+        f"ones: p99 (of the worst clip), largest difference in 8-bit codes | {shown} | p99 ≤ 1 |"
+    )
+    yield f"| … luma without the table, p99 | {row['luma_without_the_table_p99']} codes | |"
+    yield f"| … colours outside R'G'B', which a table cannot hold, left out | {row['outside_the_cube_percent']} % | |"
+    row = result["unchanged_run_cpu_seconds"]
+    yield (
+        f"| an unchanged run, CPU: timelines written again, as stored, switched off | {row['written']:.2f}, "
+        f"{row['stored']:.2f}, {row['off']:.2f} s | |"
+    )
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -338,6 +364,7 @@ SECTIONS = (
     ("colour_speed", "Looks: speed", colour_speed),
     ("colour_memory", "Looks: memory", colour_memory),
     ("colour_run", "A whole run with flicker and colour", colour_run),
+    ("handover", "Timelines and looks in other programs", handover),
 )
 
 

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -53,15 +54,15 @@ def main() -> None:
     dice = random.Random(options.seed)
     takes = ROOT / "sample_media"
     with workplace() as folder:
-        whole = folder / "whole"
+        out = folder / "out"  # one for all: timelines name files by their path
         start = time.monotonic()
-        subprocess.run([*POSTPIPE, "run", takes, "-o", whole, *OPTIONS], capture_output=True, check=False)
+        subprocess.run([*POSTPIPE, "run", takes, "-o", out, *OPTIONS], capture_output=True, check=False)
         seconds = time.monotonic() - start
-        wanted = delivered(whole)
+        wanted = delivered(out)
         faults: list[str] = []
         killed = 0
         for number in range(options.kills):
-            out = folder / f"killed{number}"
+            shutil.rmtree(out)
             process = subprocess.Popen(
                 [*POSTPIPE, "run", takes, "-o", out, *OPTIONS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )

@@ -5,6 +5,7 @@ All records are immutable, with units in their names. Times are exact (`fraction
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -58,6 +59,22 @@ class Facts(Artifact):
     def remarks(self) -> tuple[Remark, ...]:
         """Return what becomes a marker or a note on a timeline for an editor."""
         return ()
+
+
+@dataclass(frozen=True)
+class Remarks(Artifact):
+    """All remarks on one take, from whatever facts a run has of it, in the order of the frames that they are on."""
+
+    schema: ClassVar[str] = "postpipe.remarks.1"
+    remarks: tuple[Remark, ...]
+
+    @classmethod
+    def of(cls, artifacts: Iterable[Artifact]) -> Remarks:
+        """Collect the remarks of those that are facts."""
+        found = {remark for fact in artifacts if isinstance(fact, Facts) for remark in fact.remarks()}
+        return cls(
+            tuple(sorted(found, key=lambda one: (-1 if one.first is None else one.first, one.name, one.comment)))
+        )
 
 
 class FilmFacts(Facts):

@@ -28,14 +28,14 @@ from postpipe.edit import Edit
 from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Stage, Task
 from postpipe.errors import SettingsError
 from postpipe.look import UngradedClip
-from postpipe.model import Artifact, Clip, DeliveryFolder
+from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks
 
 Kind = type[Artifact]
 RENDER_READS = (Selection, FrameTimes, ProjectFormat, Encoding, Edit, TimeMap, CopyPlan)
 RENDER_MAKES = (RenderedClip, RenderedBlends, UngradedClip)
 """What the render pass itself takes and gives."""
-GIVEN = (Clip, Conformed, Desk, DeliveryFolder)
-"""What a run has from the start."""
+GIVEN = (Clip, Conformed, Desk, DeliveryFolder, Remarks)
+"""What a run gives by itself; remarks only to what needs the rendered clips."""
 
 
 @dataclass(frozen=True, slots=True)

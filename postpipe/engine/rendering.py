@@ -220,7 +220,8 @@ def _ungraded(
         return UngradedClip(rendered.units)
     rest = [(filter_, operation) for filter_, operation in bound if not filter_.grade]
     job, _ = _job(clip, board, rest)
-    if not rest and job.time_map.cadence.plain and job.times.rate == job.target.rate:
+    even = job.time_map.cadence.plain and not job.times.vfr and job.times.rate == job.target.rate
+    if not rest and even:
         return UngradedClip(())
     pieces = cut_into_pieces(job.time_map, clip.path, job.encoding.unit_seconds, ())  # a clip of its own: no blends
     attempt = _Attempt(replace(job, pieces=tuple(pieces)), plan, store, fixed=False)

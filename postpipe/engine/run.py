@@ -31,7 +31,7 @@ from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, rende
 from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
-from postpipe.model import Artifact, Clip, DeliveryFolder, Transient
+from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks, Transient
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -197,6 +197,8 @@ class Run:
         if len(self.skipped) != before:
             return False
         start = time.process_time()
+        for path in self.board.clips:
+            self.board.put(Remarks.of(self.board.facts(path)), path)
         for step in self.plan.after:
             self._check()
             self._step(step, desk)

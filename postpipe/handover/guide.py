@@ -57,6 +57,7 @@ def _film(stem: str, film: Film) -> Iterator[str]:
         yield "Pictures without their looks: each clip that names one is to be graded with it."
     else:
         yield "Finished pictures: clips have their looks already, which must not be applied again."
+    yield from film.notes
     yield ""
     for cut in cuts:
         yield f"{film.timecode(cut.start)}  {cut.frames:5d} frames  {cut.media.file or cut.media.path}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,7 +13,7 @@ from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, RenderedClip,
 from postpipe.edit import Edit, Event, starts
 from postpipe.handover.timeline import ClipLook, Cut, Dissolve, Film, Lane, Mark, Media
 from postpipe.look import LookFile
-from postpipe.model import Clip, Facts, Remark
+from postpipe.model import Clip, Remarks
 from postpipe.timing import parse_timecode
 
 
@@ -36,7 +36,7 @@ class FilmMaker:
     shown: Mapping[Path, Shown]
     rendered: Mapping[Path, RenderedClip]
     looks: Mapping[Path, LookFile | None]
-    facts: Mapping[Path, Sequence[Facts]]
+    remarks: Mapping[Path, Remarks]
     project: ProjectFormat
     encoding: Encoding
     folder: Path
@@ -86,7 +86,7 @@ class FilmMaker:
         exiting = _dissolve(following[0].dissolve_in if following else 0)
         shift = entering.before if entering else 0
         path = event.path
-        marks, notes = _remarks(self.facts[path], self.shown[path].time_map, range(offset, offset + media.frames))
+        marks, notes = _remarks(self.remarks[path], self.shown[path].time_map, range(offset, offset + media.frames))
         return Cut(
             name=media.name,
             media=media,
@@ -182,11 +182,10 @@ def _take(shown: Shown) -> Media:
     )
 
 
-def _remarks(facts: Sequence[Facts], time_map: TimeMap, inside: range) -> tuple[list[Mark], list[str]]:
+def _remarks(remarks: Remarks, time_map: TimeMap, inside: range) -> tuple[list[Mark], list[str]]:
     """Return markers at delivered frames of the take that lie `inside` the clip, and notes on all of it."""
     marks, notes = [], []
-    remarks: list[Remark] = [remark for fact in facts for remark in fact.remarks()]
-    for remark in remarks:
+    for remark in remarks.remarks:
         if remark.first is None:
             notes.append(": ".join(filter(None, (remark.name, remark.comment))))
             continue

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -17,18 +15,15 @@ from postpipe.delivery import (
     ProjectFormat,
     RenderedClip,
     Selection,
-    Shots,
     TimeMap,
 )
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Stage, Task
 from postpipe.errors import SettingsError
 from postpipe.look import LookFile, UngradedClip
-from postpipe.model import Artifact, Clip, DeliveryFolder, Facts
+from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks
 from postpipe.stages.concat import clip_stems, write_clip
 from postpipe.stages.films import FilmMaker, Shown
-from postpipe.stages.flicker import Flicker
-from postpipe.stages.quality import QualityChecks
 from postpipe.timing import format_rate, parse_timecode
 
 
@@ -137,9 +132,7 @@ class WriteTimelines(_Handover, Task):
         ungraded: Each[UngradedFile | None],
         rendered: Each[RenderedClip],
         looks: Each[LookFile | None],
-        shots: Each[Shots | None],
-        flicker: Each[Flicker | None],
-        quality: Each[QualityChecks | None],
+        remarks: Each[Remarks],
         project: ProjectFormat,
         encoding: Encoding,
         folder: DeliveryFolder,
@@ -150,7 +143,6 @@ class WriteTimelines(_Handover, Task):
         from postpipe.handover.guide import handover_text
 
         start = self._start(project)
-        remarks = {path: _facts(path, shots, flicker, quality) for path in clips}
         shown = {
             path: Shown(clips[path], times[path], time_maps[path], file.files[0].path, file.frames)
             for path, file in delivered.items()
@@ -178,10 +170,6 @@ class WriteTimelines(_Handover, Task):
         except ValueError as error:
             rate = format_rate(project.rate)
             raise SettingsError([f"[handover] start_timecode: {error}; the film runs at {rate}"]) from error
-
-
-def _facts(path: Path, *kinds: Mapping[Path, Facts | None]) -> tuple[Facts, ...]:
-    return tuple(facts for kind in kinds if (facts := kind.get(path)) is not None)
 
 
 STAGES = (WriteUngraded, WriteTimelines)

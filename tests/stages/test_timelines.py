@@ -14,14 +14,17 @@ import opentimelineio as otio
 import pytest
 
 from postpipe import api
+from postpipe.delivery import Shot, Shots
 from postpipe.errors import DeliveryError, SettingsError
 from postpipe.handover.export import read_delivery
 from postpipe.handover.otio import read
 from postpipe.handover.timeline import Dissolve, Film
 from postpipe.look import Cdl, Look
+from postpipe.model import Remarks
 from tests.clips import make_clip
 from tests.handover.rules import fcp7_violations, fcpxml_violations
-from tests.stages.helpers import decode_planes
+from tests.handover.test_mlt import decibels, render
+from tests.stages.helpers import clean_checks, decode_planes, flicker_of
 from tests.stages.test_looks import WARM
 
 LOSSLESS = {"deliver": {"video_codec": "lossless", "preset": "ultrafast", "encoder_threads": 1}}
@@ -232,3 +235,26 @@ def test_a_delivery_is_read_where_it_lies(tmp_path: Path) -> None:
     film = read_delivery(out.rename(tmp_path / "there"))
     assert film.folder == tmp_path / "there"
     assert film.pictures[0].cuts[0].media.path == tmp_path / "there" / "clips" / "scene01 é.mp4"
+
+
+def test_melt_shows_the_delivered_picture_from_takes_and_tables(tmp_path: Path, fixed_looks: dict[str, Look]) -> None:
+    folder, out = takes(tmp_path / "takes", 2), tmp_path / "out"
+    fixed_looks |= {"scene01 é.mp4": WARM, "scene02 é.mp4": Look()}
+    settings = LOSSLESS | {"flicker": {"mode": "off"}, "handover": {"ungraded": True}}
+    api.run(folder, out, settings=settings | {"sequence": {"dissolve_seconds": 0.25}})
+    shown = decode_planes(render(out / "timeline-ungraded.mlt", tmp_path / "melt.mkv"))
+    film = decode_planes(out / "sequence.mp4")
+    assert len(shown) == len(film) == 42
+    assert min(decibels(one, other) for one, other in zip(shown, film, strict=True)) >= 45
+
+
+def test_remarks_are_collected_from_all_facts_in_the_order_of_their_frames() -> None:
+    shots = Shots((Shot(0, 9, "start"), Shot(10, 19, "cut"), Shot(20, 40, "dissolve", entry_frames=5)))
+    checks = replace(clean_checks(41), frozen=((12, 15),), jumps=(3,))
+    found = Remarks.of([checks, WARM, flicker_of(5.0), shots]).remarks
+    assert [(one.name, one.first, one.last) for one in found] == [
+        ("flicker", 0, 23), ("jump", 3, 3), ("cut", 10, 10), ("frozen", 12, 15), ("dissolve", 20, 24),
+    ]  # fmt: skip
+    assert found == Remarks.of([shots, flicker_of(5.0), checks]).remarks
+    assert found[0].comment == "exposure 5.0 %"
+    assert flicker_of(0.1).remarks() == ()
