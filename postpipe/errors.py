@@ -30,6 +30,18 @@ class TakeError(PostpipeError):
         self.remedy = remedy
 
 
+class ProgramError(PostpipeError):
+    """An outside program did not do what it was started for; whoever works on a take makes a `TakeError` of it.
+
+    `fault` names the program and what is wrong, with the last lines it wrote; `remedy` is what the user can do.
+    """
+
+    def __init__(self, fault: str, remedy: str) -> None:
+        super().__init__(f"{fault}; {remedy}")
+        self.fault = fault
+        self.remedy = remedy
+
+
 class DeliveryError(PostpipeError):
     """Something that concerns the whole delivery failed: a full disk, an encoder that will not open."""
 
