@@ -30,6 +30,20 @@ class TakeError(PostpipeError):
         self.remedy = remedy
 
 
+class FilterFailed(PostpipeError):
+    """A filter could not do its work on the take that is being rendered.
+
+    `fix` is its name in `--only`, `fault` what went wrong, `remedy` what the user can do. The engine renders the
+    take without the filter where that is a `dispensable` one, else it makes a `TakeError` of this.
+    """
+
+    def __init__(self, fix: str, fault: str, remedy: str) -> None:
+        super().__init__(f"{fix}: {fault}; {remedy}")
+        self.fix = fix
+        self.fault = fault
+        self.remedy = remedy
+
+
 class DeliveryError(PostpipeError):
     """Something that concerns the whole delivery failed: a full disk, an encoder that will not open."""
 
