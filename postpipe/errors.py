@@ -38,6 +38,16 @@ class ProgramError(PostpipeError):
 
     def __init__(self, fault: str, remedy: str) -> None:
         super().__init__(f"{fault}; {remedy}")
+class FilterFailed(PostpipeError):
+    """A filter could not do its work on the take that is being rendered.
+
+    `fix` is its name in `--only`, `fault` what went wrong, `remedy` what the user can do. The engine renders the
+    take without the filter where that is a `dispensable` one, else it makes a `TakeError` of this.
+    """
+
+    def __init__(self, fix: str, fault: str, remedy: str) -> None:
+        super().__init__(f"{fix}: {fault}; {remedy}")
+        self.fix = fix
         self.fault = fault
         self.remedy = remedy
 

@@ -5,6 +5,7 @@ All records are immutable, with units in their names. Times are exact (`fraction
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -178,7 +179,8 @@ class Frame:
 
     `index` counts from 0 in presentation order; `pts_seconds` is the exact presentation time on the
     container's clock. `planes` are luma, Cb, Cr: 2-D arrays, uint8 or (10-bit) uint16, with any strides,
-    upright. `native` is the media layer's own handle, kept alive as long as the planes are.
+    upright. `native` is the media layer's own handle, kept alive as long as the planes are. `notes` are what filters
+    measured while they made it, by the filter's name; what is made of the frame keeps them.
     """
 
     index: int
@@ -188,6 +190,7 @@ class Frame:
     colour: ColourSpec
     native: Any = field(default=None, repr=False)
     damaged: bool = False
+    notes: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def width(self) -> int:

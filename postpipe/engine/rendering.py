@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from postpipe.engine.pieces import cut_into_pieces
 from postpipe.engine.plan import Plan, Step, needs, produced
 from postpipe.engine.stage import Analyser, Filter, FixFilter
 from postpipe.engine.store import Store, code_digest
+from postpipe.errors import FilterFailed, TakeError
 from postpipe.model import Artifact, Clip
 
 LOSSLESS_CONTAINER = "mp4"
@@ -183,7 +184,13 @@ def render_take(
         fixes = _judge(clip, board, plan, bound, attempt.facts) if attempt.measured else None
         wanted = fixes is None or all(fix.kept for fix in fixes)
         if wanted and not (attempt.measured and attempt.complete):
-            done = attempt.render(threads, on_frame)
+            try:
+                done = attempt.render(threads, on_frame)
+            except FilterFailed as failure:
+                rolled_back.append(_failed(clip, bound, failure))
+                attempt.discard()
+                bound = _without({failure.fix}, bound)
+                continue
             counts.decoded_render += done.decoded
             counts.encoded += done.encoded
             counts.copied += done.copied
@@ -195,8 +202,23 @@ def render_take(
             return Outcome(rendered, tuple(attempt.facts), attempt.unit_facts, counts)
         attempt.discard()
         rolled_back += rejected
-        names = {fix.stage for fix in rejected}
-        bound = [(f, operation) for f, operation in bound if not (isinstance(f, FixFilter) and f.fix in names)]
+        bound = _without({fix.stage for fix in rejected}, bound)
+
+
+def _without(fixes: set[str], bound: list[tuple[Filter, passes.Bound]]) -> list[tuple[Filter, passes.Bound]]:
+    return [(f, operation) for f, operation in bound if not (isinstance(f, FixFilter) and f.fix in fixes)]
+
+
+def _failed(clip: Clip, bound: list[tuple[Filter, passes.Bound]], failure: FilterFailed) -> Fix:
+    """Return the account of a fix that could not be made; raise `TakeError` where the take cannot do without."""
+    for filter_, _ in bound:
+        if isinstance(filter_, FixFilter) and filter_.fix == failure.fix and filter_.dispensable:
+            return Fix(filter_.fix, _parameters(filter_), {}, {"failed": failure.fault}, kept=False)
+    raise TakeError(clip.path, failure.fault, failure.remedy) from failure
+
+
+def _parameters(filter_: Filter) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(filter_))
 
 
 def _bind(clip: Clip, board: Board, plan: Plan) -> list[tuple[Filter, passes.Bound]]:
@@ -313,8 +335,7 @@ def _judge(
             missing = ", ".join(need.kind.__name__ for need in needs(filter_.judge))
             raise RuntimeError(f"{filter_.id} cannot be judged: one of {missing} was not measured")
         verdict = filter_.judge(**arguments)
-        parameters: Mapping[str, Any] = msgspec.to_builtins(filter_)
-        fixes.append(Fix(filter_.fix, dict(parameters), verdict.before, verdict.after, verdict.kept))
+        fixes.append(Fix(filter_.fix, _parameters(filter_), verdict.before, verdict.after, verdict.kept))
     return fixes
 
 

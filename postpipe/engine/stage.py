@@ -208,9 +208,10 @@ class Slot(enum.IntEnum):
     RETIME = 2
     OUTSIDE = 3
     SCALE = 4
-    COLOUR = 5
-    REFRAME = 6
-    MARK = 7
+    FIT = 5
+    COLOUR = 6
+    REFRAME = 7
+    MARK = 8
 
 
 class Filter(Stage):
@@ -234,6 +235,11 @@ class FixFilter(Filter):
 
     fix: ClassVar[str]
     judge: Callable[..., Verdict]
+
+    @property
+    def dispensable(self) -> bool:
+        """Whether a take for which it raises `FilterFailed` is rendered without it; else that take is left out."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +300,12 @@ class FrameFilter(Protocol):
     """A bound spatial, temporal or outside filter.
 
     What it gives for a frame depends only on frames at most `margin_frames` away, so that a render can be
-    taken up again in the middle.
+    taken up again in the middle. Raises `FilterFailed` where it cannot do its work.
     """
 
-    margin_frames: ClassVar[int]
+    @property
+    def margin_frames(self) -> int:
+        """Frames before and after one that it depends on."""
 
     def apply(self, frames: Iterable[Frame], canvas: Canvas) -> Iterator[Frame]:
         """Yield the filtered frames in order."""

@@ -175,7 +175,7 @@ def allocate_like(
         pts_seconds=frame.pts_seconds,
         colour=colour or frame.colour,
     )
-    fresh.damaged = frame.damaged
+    fresh.damaged, fresh.notes = frame.damaged, frame.notes
     return fresh
 
 
