@@ -38,6 +38,10 @@ class ProgramError(PostpipeError):
 
     def __init__(self, fault: str, remedy: str) -> None:
         super().__init__(f"{fault}; {remedy}")
+        self.fault = fault
+        self.remedy = remedy
+
+
 class FilterFailed(PostpipeError):
     """A filter could not do its work on the take that is being rendered.
 

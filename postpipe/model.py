@@ -153,10 +153,11 @@ class Clip(Artifact):
     """One source file that can be read: what its header says, and the digest of its content.
 
     `digest` is the SHA-256 of the file. `warnings` are sentences for the user about what had to be
-    guessed or ignored. `first_frames`: a draft sees no more of it than these; `None` is all.
+    guessed or ignored. `first_frames`: a draft sees no more of it than these; `None` is all. `remade`: the file with
+    the pictures that an outside tool made of it, which `container` and `picture` describe then, and its digest.
     """
 
-    schema: ClassVar[str] = "postpipe.clip.2"
+    schema: ClassVar[str] = "postpipe.clip.3"
     path: Path
     digest: str
     size_bytes: int
@@ -166,11 +167,18 @@ class Clip(Artifact):
     start_timecode: str | None
     warnings: tuple[str, ...]
     first_frames: int | None = None
+    remade: Path | None = None
+    remade_digest: str | None = None
+
+    @property
+    def picture_path(self) -> Path:
+        """The file that its pictures are read from; its sound is always that of `path`."""
+        return self.remade or self.path
 
     @property
     def content(self) -> tuple[object, ...]:
         """What is seen and heard of the file, for keys: the beginning of a take is not the take."""
-        return (self.digest, self.first_frames) if self.first_frames is not None else (self.digest,)
+        return tuple(part for part in (self.digest, self.first_frames, self.remade_digest) if part is not None)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar", "tools"}
 
 ALLOWED = {
     "errors": set(),
@@ -25,9 +25,11 @@ ALLOWED = {
     "handover": NOUNS,
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},
+    "tools": {"model"},
     "media": {*NOUNS, "postpipe_kernels"},
-    "engine": {*NOUNS, "media", "postpipe_kernels"},
-    "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
+    "programs": {*NOUNS, "media"},
+    "engine": {*NOUNS, "media", "programs", "postpipe_kernels"},
+    "stages": {*NOUNS, "media", "programs", "handover", "engine.stage", "postpipe_kernels"},
     "api": {*NOUNS, "engine"},
     "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},

@@ -45,6 +45,8 @@ class FrameCounts:
     encoded: int = 0
     rerendered: int = 0
     copied: int = 0
+    decoded_outside: int = 0
+    encoded_outside: int = 0
 
     def add(self, other: FrameCounts) -> None:
         """Add the frames of one take."""

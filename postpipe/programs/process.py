@@ -39,9 +39,11 @@ def _temporary(suffix: str) -> Path:
     return Path(tempfile.gettempdir(), f"postpipe-{uuid.uuid4().hex}{suffix}")
 
 
-_surroundings: ContextVar[Surroundings] = ContextVar(
-    "surroundings_of_programs", default=Surroundings(lambda: None, _temporary)
-)
+_surroundings: ContextVar[Surroundings | None] = ContextVar("surroundings_of_programs", default=None)
+
+
+def _around() -> Surroundings:
+    return _surroundings.get() or Surroundings(lambda: None, _temporary)
 
 
 @contextlib.contextmanager
@@ -60,7 +62,7 @@ def workplace(name: str) -> Iterator[Path]:
 
     Raises `ProgramError` where there is no place for one.
     """
-    folder = _surroundings.get().scratch(".programs")
+    folder = _around().scratch(".programs")
     try:
         folder.mkdir()
     except OSError as error:
@@ -95,7 +97,7 @@ class Process:
 
     def __init__(self, name: str, argv: Sequence[str], folder: Path, *, piped: bool) -> None:
         self.name = name
-        self._check = _surroundings.get().check
+        self._check = _around().check
         self._kept = b""
         self._stopped = False
         try:
@@ -218,3 +220,8 @@ def run(name: str, argv: Sequence[str], folder: Path, timeout_seconds: float, wh
     with Process(name, argv, folder, piped=False) as process:
         process.wait(timeout_seconds, what)
     return process.printed
+
+
+def check_for_stop() -> None:
+    """Raise what the run raises when it was asked to stop."""
+    _around().check()

@@ -79,7 +79,7 @@ def _packed(pixels: Pixels, kind: type[np.generic], red_first: bool) -> NDArray[
 
 
 def _bytes(array: NDArray[np.generic]) -> Buffer:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 @dataclass(frozen=True, slots=True)

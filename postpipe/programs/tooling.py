@@ -1,0 +1,180 @@
+"""A tool at work: frames in, frames out, by whichever way it is fed, and checks of what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from postpipe.errors import ProgramError
+from postpipe.media.read import PictureReader
+from postpipe.model import PIXEL_FORMATS, Clip, Frame
+from postpipe.programs import command as commands
+from postpipe.programs import process
+from postpipe.programs.files import through_file
+from postpipe.programs.folders import Batches, through_folders
+from postpipe.programs.intermediate import even_size
+from postpipe.programs.pipe import Stream, through_pipe
+from postpipe.programs.wire import Shape
+from postpipe.timing import format_rate, round_half_up
+from postpipe.tools import Tool
+
+
+def check(tool: Tool) -> None:
+    """Raise `ValueError`, beginning with the key, for settings that do not go together."""
+    paths = ("input", "output")
+    if tool.kind == "pipe":
+        commands.check_places(tool.command, (), (*paths, "frames"))
+    else:
+        commands.check_places(tool.command, paths, ("pixel_format",))
+    if tool.stream == "y4m" and tool.pixel_format and tool.pixel_format not in PIXEL_FORMATS:
+        raise ValueError(f"pixel_format = {tool.pixel_format!r}: y4m holds YCbCr alone; take stream = 'rawvideo'")
+    if tool.kind == "frames" and tool.rate is not None:
+        raise ValueError("rate: a batch of frames keeps its number; a tool that adds some has to be a pipe or a file")
+
+
+def worked_on(name: str, tool: Tool, clip: Clip, reader: PictureReader) -> Iterator[Frame]:
+    """Yield the frames of a take as a tool makes them, even in size, all checked: number, size, times.
+
+    Frames come with the times of those that they are made of; where `tool.rate` is another, they follow each other
+    evenly from the take's first on, and the last is shown again where the tool leaves out what lies behind the last of
+    its own. Raises `ProgramError` for anything that does not fit, `TakeError` for a take that cannot be decoded.
+    """
+    work = _Work(name, tool, clip, reader)
+    made = work.made()
+    return work.evenly(made, tool.rate) if tool.rate is not None else work.one_to_one(made)
+
+
+class _Work:
+    """One tool on one take; keeps the times of what it was given."""
+
+    def __init__(self, name: str, tool: Tool, clip: Clip, reader: PictureReader) -> None:
+        self._name = f"the outside tool {name}"
+        self._tool = tool
+        self._clip = clip
+        self._reader = reader
+        self._given: list[Fraction] = []
+        picture = clip.picture
+        width, height = picture.width & ~1, picture.height & ~1
+        scale = Fraction(str(tool.scale))
+        self._size = (width, height)
+        self._out_size = (int(width * scale), int(height * scale))
+
+    def made(self) -> Iterator[Frame]:
+        """Yield what comes back, unchecked but for its size."""
+        tool, picture = self._tool, self._clip.picture
+        if tool.kind == "pipe":
+            layout = tool.pixel_format or picture.pixel_format.name
+            stream = Stream(
+                kind=tool.stream,
+                given=Shape(*self._size, layout),
+                taken=Shape(*self._out_size, layout),
+                rate=picture.rate,
+                one_to_one=tool.rate is None,
+                timeout_seconds=tool.timeout_seconds,
+            )
+            with process.workplace(self._name) as folder:
+                argv = self._argv(pixel_format=layout)
+                yield from through_pipe(self._name, argv, folder, self._frames(), stream)
+        elif tool.kind == "frames":
+            batches = Batches(
+                frames=tool.batch_frames,
+                context=tool.context_frames,
+                bits=(8 if picture.pixel_format.bits == 8 else 16) if tool.bits == 0 else tool.bits,
+                size=self._out_size,
+                layout=picture.pixel_format,
+                timeout_seconds=tool.timeout_seconds,
+            )
+            yield from through_folders(self._name, self._paths, self._frames(), batches)
+        else:
+            yield from through_file(
+                self._name, self._paths, self._frames(), self._clip, tool.suffix, tool.timeout_seconds
+            )
+
+    def one_to_one(self, made: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield one frame for each that was given, with its time."""
+        count = 0
+        first = Fraction(0)
+        for frame in made:
+            if count >= len(self._given):
+                raise self._fault(f"gave more than the {count} frames that it was given")
+            first = first if count else frame.pts_seconds
+            time = self._given[count]
+            self._check(frame, count, first, time - self._given[0])
+            yield replace(frame, index=count, pts_seconds=time)
+            count += 1
+        if count != len(self._given):
+            raise self._fault(f"gave {count} frames, and was given {len(self._given)}")
+
+    def evenly(self, made: Iterator[Frame], rate: Fraction) -> Iterator[Frame]:
+        """Yield frames at another rate: as many as the take lasts.
+
+        The tool may leave out those that lie behind the last frame that it was given: it has nothing to make them
+        from.
+        """
+        count, last, first = 0, None, Fraction(0)
+        for frame in made:
+            last, first = frame, first if count else frame.pts_seconds
+            if count >= self._lasting(len(self._given) + 1, rate):
+                raise self._fault(f"gives more than {count} frames of {len(self._given)}")
+            self._check(frame, count, first, count / rate)
+            yield replace(frame, index=count, pts_seconds=self._given[0] + count / rate)
+            count += 1
+        frames = len(self._given)
+        least, most = self._lasting(frames - 1, rate), self._lasting(frames, rate)
+        if self._tool.kind == "pipe" and not self._even():
+            raise self._fault("cannot be told when frames are shown, and those of this take come at varying times")
+        if last is None or count < least:
+            raise self._fault(f"gave {count} frames of {frames}, and {most} at {format_rate(rate)} last as long")
+        for number in range(count, most):
+            yield replace(last, index=number, pts_seconds=self._given[0] + number / rate)
+
+    def _lasting(self, frames: int, rate: Fraction) -> int:
+        """Return how many frames at `rate` last as long as so many of the take."""
+        return max(1, round_half_up(frames * self._interval() * rate))
+
+    def _interval(self) -> Fraction:
+        spans = len(self._given) - 1
+        return (self._given[-1] - self._given[0]) / spans if spans else 1 / self._clip.picture.rate
+
+    def _even(self) -> bool:
+        interval = self._interval()
+        expected = (self._given[0] + number * interval for number in range(len(self._given)))
+        return all(abs(time - even) < interval / 2 for time, even in zip(self._given, expected, strict=True))
+
+    def _check(self, frame: Frame, number: int, first: Fraction, due: Fraction) -> None:
+        """Raise `ProgramError` for a frame of another size, or one that its file shows at another time."""
+        if (frame.width, frame.height) != self._out_size:
+            found, expected = (f"{width} × {height}" for width, height in ((frame.width, frame.height), self._out_size))
+            raise self._fault(f"gave pictures of {found}, and {expected} are expected", "check its scale")
+        shown = frame.pts_seconds - first
+        if self._tool.kind == "file" and abs(shown - due) > self._interval():
+            raise self._fault(f"shows frame {number} at {float(shown):.3f} s, and it is due at {float(due):.3f} s")
+
+    def _frames(self) -> Iterator[Frame]:
+        for frame in even_size(self._reader.frames()):
+            self._given.append(frame.pts_seconds)
+            yield frame
+
+    def _paths(self, given: Path, back: Path, frames: int) -> list[str]:
+        return self._argv(input=given, output=back, frames=frames)
+
+    def _argv(self, **places: object) -> list[str]:
+        picture, (width, height), (out_width, out_height) = self._clip.picture, self._size, self._out_size
+        values = {
+            "width": width,
+            "height": height,
+            "out_width": out_width,
+            "out_height": out_height,
+            "scale": f"{self._tool.scale:g}",
+            "rate": format_rate(picture.rate),
+            "out_rate": format_rate(self._tool.rate or picture.rate),
+            "matrix": picture.colour.matrix,
+            "range": picture.colour.range,
+            "take": self._clip.path.stem,
+        }
+        return commands.fill(self._tool.command, {**values, **places})
+
+    def _fault(self, text: str, remedy: str = "try its command by hand, or check its settings") -> ProgramError:
+        return ProgramError(f"{self._name} {text}", remedy)
