@@ -11,6 +11,24 @@ from msgspec import Meta
 
 from postpipe.model import Artifact
 
+WireFormat = Literal[
+    "",
+    "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le",
+    "rgb24", "bgr24", "rgb48le", "bgr48le", "rgbf32le",
+]  # fmt: skip
+"""Layouts of pictures in a pipe, as libav names them (`rgbf32le`: red, green, blue from 0 to 1); empty: as they are."""
+
+Version = Annotated[
+    tuple[str, ...],
+    Meta(description='arguments with which it prints its version: ["-version"]; another version runs again'),
+]
+StreamKind = Annotated[
+    Literal["rawvideo", "y4m"], Meta(description="pipe: bare pictures, or YUV4MPEG2, which says their size")
+]
+PipeFormat = Annotated[
+    WireFormat, Meta(description="pipe: the layout of pictures, as libav names it; unset: their own")
+]
+
 
 class Tool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How one program is run: a table `[outside.NAME]`."""
@@ -26,21 +44,9 @@ class Tool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         tuple[str, ...],
         Meta(description='the program and its arguments, a list with {places}: ["program", "{input}", "{output}"]'),
     ] = ()
-    version: Annotated[
-        tuple[str, ...],
-        Meta(description='arguments with which it prints its version: ["-version"]; another version runs again'),
-    ] = ()
-    stream: Annotated[
-        Literal["rawvideo", "y4m"], Meta(description="pipe: bare pictures, or YUV4MPEG2, which says their size")
-    ] = "rawvideo"
-    pixel_format: Annotated[
-        Literal[
-            "",
-            "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le",
-            "rgb24", "bgr24", "rgb48le", "bgr48le", "rgbf32le",
-        ],
-        Meta(description="pipe: the layout of pictures, as libav names it; unset: the take's own"),
-    ] = ""  # fmt: skip
+    version: Version = ()
+    stream: StreamKind = "rawvideo"
+    pixel_format: PipeFormat = ""
     bits: Annotated[
         Literal[0, 8, 16], Meta(description="frames: bits per sample of the PNG; 0: 8, and 16 for 10-bit takes")
     ] = 0

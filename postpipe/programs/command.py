@@ -51,7 +51,7 @@ def check_places(command: Sequence[str], needed: Sequence[str], useless: Sequenc
             raise ValueError(f"command does not name {{{place}}}, {PLACES[place]}")
     for place in useless:
         if place in named:
-            raise ValueError(f"command names {{{place}}}, but a pipe has neither: it reads stdin and writes stdout")
+            raise ValueError(f"command names {{{place}}}, which is not known here")
 
 
 def fill(command: Sequence[str], values: Mapping[str, object]) -> list[str]:

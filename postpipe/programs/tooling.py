@@ -110,8 +110,8 @@ class _Work:
     def evenly(self, made: Iterator[Frame], rate: Fraction) -> Iterator[Frame]:
         """Yield frames at another rate: as many as the take lasts.
 
-        The tool may leave out those that lie behind the last frame that it was given: it has nothing to make them
-        from.
+        The tool may leave out those of the last two frames that it was given, which it has little to make them from:
+        its last one is shown for them.
         """
         count, last, first = 0, None, Fraction(0)
         for frame in made:
@@ -122,10 +122,10 @@ class _Work:
             yield replace(frame, index=count, pts_seconds=self._given[0] + count / rate)
             count += 1
         frames = len(self._given)
-        least, most = self._lasting(frames - 1, rate), self._lasting(frames, rate)
+        least, most = self._lasting(frames - 2, rate), self._lasting(frames, rate)
         if self._tool.kind == "pipe" and not self._even():
             raise self._fault("cannot be told when frames are shown, and those of this take come at varying times")
-        if last is None or count < least:
+        if last is None or not least <= count <= most:
             raise self._fault(f"gave {count} frames of {frames}, and {most} at {format_rate(rate)} last as long")
         for number in range(count, most):
             yield replace(last, index=number, pts_seconds=self._given[0] + number / rate)

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from postpipe.engine.stage import Canvas
 from postpipe.model import Artifact, ColourSpec, Frame, PixelFormat
+from postpipe.tools import PipeFormat, StreamKind, Version
 
 FIX = "upscale"
 """Its name in `--only` and in `FilterFailed`."""
@@ -98,6 +99,9 @@ class UpscaleSettings:
     timeout_seconds: Annotated[
         float, Meta(gt=0, description="pipe, frames: how long a program may give no sign of life")
     ] = 600.0
+    version: Version = ()
+    stream: StreamKind = "rawvideo"
+    pixel_format: PipeFormat = ""
     fallback: Annotated[
         Literal["fail", "built-in"],
         Meta(

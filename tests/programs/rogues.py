@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -73,7 +74,7 @@ def with_paths(name: str, given: Path, back: Path) -> None:
         case "short":
             pictures = pictures[:-1]
         case "grandchild":
-            os.system("sleep 600 &")  # noqa: S605, S607
+            subprocess.Popen(["sleep", "600.75"])
     for picture in pictures:
         target = back / picture.name if back.is_dir() else back
         if name == "half":
