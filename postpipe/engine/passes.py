@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -234,8 +235,7 @@ def render(
                         encoded += job.pieces[number].kind == "encoded"
                     on_frame(position + 1 - job.time_map.rendered.start)
                     if position + 1 == run.stop:
-                        for _ in frames:  # a program may turn out to have failed when all it gave is there
-                            pass
+                        deque(frames, maxlen=0)  # at its very end a program may still turn out to have failed
                     for number in [n for n in unfinished if job.pieces[n].end == position + 1]:
                         one = unfinished.pop(number)
                         one.writer.close()
