@@ -72,7 +72,9 @@ def test_a_tool_that_does_nothing_changes_nothing(kind: str, make: dict[str, Any
     assert document["frames"]["decoded_outside"] == document["frames"]["encoded_outside"] == frames
     assert [take["outside"][0]["failed"] for take in document["takes"]] == [None, None]
     plain = json.loads((tmp_path / "plain" / "takes.json").read_text())
-    assert [take["facts"] for take in document["takes"]] == [take["facts"] for take in plain["takes"]]
+    for take, own in zip(document["takes"], plain["takes"], strict=True):
+        assert take["facts"]["quality"] == own["facts"]["quality"]
+        assert take["media"]["rate"] == own["media"]["rate"]
     assert left_behind(tmp_path / "out") == []
 
 
