@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -67,8 +66,9 @@ def bare(number: int, *, enlarged: bool) -> None:
         def write() -> None:
             for frame in pictures(number):
                 for buffer in outgoing(frame, LAYOUT):
-                    while buffer:
-                        buffer = buffer[sink.write(buffer) :]
+                    place = 0
+                    while place < len(buffer):
+                        place += sink.write(buffer[place:])
             sink.close()
 
         writer = threading.Thread(target=write)

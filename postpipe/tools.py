@@ -12,11 +12,10 @@ from msgspec import Meta
 from postpipe.model import Artifact
 
 WireFormat = Literal[
-    "",
     "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le",
     "rgb24", "bgr24", "rgb48le", "bgr48le", "rgbf32le",
 ]  # fmt: skip
-"""Layouts of pictures in a pipe, as libav names them (`rgbf32le`: red, green, blue from 0 to 1); empty: as they are."""
+"""Layouts of pictures in a pipe, as libav names them (`rgbf32le`: red, green, blue from 0 to 1)."""
 
 Version = Annotated[
     tuple[str, ...],
@@ -26,7 +25,7 @@ StreamKind = Annotated[
     Literal["rawvideo", "y4m"], Meta(description="pipe: bare pictures, or YUV4MPEG2, which says their size")
 ]
 PipeFormat = Annotated[
-    WireFormat, Meta(description="pipe: the layout of pictures, as libav names it; unset: their own")
+    WireFormat | None, Meta(description="pipe: the layout of pictures, as libav names it; unset: their own")
 ]
 
 
@@ -44,9 +43,9 @@ class Tool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         tuple[str, ...],
         Meta(description='the program and its arguments, a list with {places}: ["program", "{input}", "{output}"]'),
     ] = ()
-    version: Version = ()
+    version_arguments: Version = ()
     stream: StreamKind = "rawvideo"
-    pixel_format: PipeFormat = ""
+    pixel_format: PipeFormat = None
     bits: Annotated[
         Literal[0, 8, 16], Meta(description="frames: bits per sample of the PNG; 0: 8, and 16 for 10-bit takes")
     ] = 0

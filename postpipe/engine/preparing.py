@@ -45,7 +45,7 @@ class Preparing:
         return made, Prepared(tuple(uses))
 
     def _use(self, name: str, tool: Tool, clip: Clip, on_frame: Callable[[int], None]) -> tuple[Clip, ToolUse]:
-        program = self._identity(name, tool.command, tool.version)
+        program = self._identity(name, tool.command, tool.version_arguments)
         key = pack.digest(code_digest(), "outside", program, *_what_it_sees(clip), *_what_counts(tool))
         file = self._store.unit(key, CONTAINER)
         decoded = encoded = 0

@@ -58,13 +58,14 @@ class Stage(ABC):
     """Base of all stages. `id` names it in plans and keys; raise `version` when its method changes.
 
     Its fields are the keys of `section`; a field named by `open_field` takes the whole section as a table
-    with keys of the user's.
+    with keys of the user's, each of them the name of an `open_entry`.
     """
 
     id: ClassVar[str]
     version: ClassVar[int] = 1
     section: ClassVar[str | None] = None
     open_field: ClassVar[str | None] = None
+    open_entry: ClassVar[str] = "scene"
     summary: ClassVar[str]
 
 

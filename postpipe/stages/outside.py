@@ -23,6 +23,7 @@ class SetTools(Task):
     summary: ClassVar[str] = "the programs that each take goes through first"
     section: ClassVar[str] = "outside"
     open_field: ClassVar[str] = "tools"
+    open_entry: ClassVar[str] = "name"
     scope: ClassVar[str] = "project"
 
     tools: Annotated[

@@ -123,7 +123,7 @@ def _made(kind: Literal["pipe", "frames"], wanted: Enlargement, settings: Upscal
     except ValueError as error:
         raise SettingsError([f"[upscale] {error}"]) from error
     try:
-        program = commands.identity(NAME, settings.command, settings.version)
+        program = commands.identity(NAME, settings.command, settings.version_arguments)
     except ProgramError:
         program = "missing"  # told, or made up for, when it is to be run
     told = any("{out_width}" in part or "{out_height}" in part for part in settings.command)

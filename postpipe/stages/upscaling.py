@@ -99,9 +99,9 @@ class UpscaleSettings:
     timeout_seconds: Annotated[
         float, Meta(gt=0, description="pipe, frames: how long a program may give no sign of life")
     ] = 600.0
-    version: Version = ()
+    version_arguments: Version = ()
     stream: StreamKind = "rawvideo"
-    pixel_format: PipeFormat = ""
+    pixel_format: PipeFormat = None
     fallback: Annotated[
         Literal["fail", "built-in"],
         Meta(

@@ -197,7 +197,7 @@ def test_a_changed_program_runs_again(tmp_path: Path) -> None:
     assert run(takes, out, tools)["frames"]["encoded_outside"] == 0
     script.write_text(text + "\n# mended\n")
     assert run(takes, out, tools)["frames"]["encoded_outside"] == 44
-    versioned = {"it": {**tools["it"], "version": ["--version"]}}
+    versioned = {"it": {**tools["it"], "version_arguments": ["--version"]}}
     assert run(takes, out, versioned)["frames"]["encoded_outside"] == 44
 
 
