@@ -23,7 +23,6 @@ from postpipe.errors import DeliveryError, SettingsError
 from postpipe.model import Clip, Facts, FilmFacts, SequenceFacts
 from postpipe.sidecar import Sidecar
 from postpipe.stills import Stills
-from postpipe.tools import Toolchain
 
 if TYPE_CHECKING:
     from postpipe.engine.assembly import Assembled, Fill
@@ -65,26 +64,14 @@ def run(
         raise DeliveryError(f"{target}: is the folder of takes itself; name another folder with -o")
     files = find_takes(folder)
     layers = _layers(folder, config, settings)
-    the_stages = _stages(layers)
-    the_plan = _plan(the_stages, only, deliver=True)
-    preparing = planning.plan(the_stages, [Toolchain])
+    the_plan = _plan(_stages(layers), only, deliver=True)
     drafting = None
     if draft:
         stages = configure(stage_types(), layers)
         drafting = Drafting(shorten=planning.plan(stages, [Draft]), full=the_plan)
         the_plan = _plan(stages, only, deliver=True)
     with Outputs(target) as outputs, Store(Path(store) if store else target / HIDDEN / "store") as the_store:
-        run_ = Run(
-            files,
-            the_plan,
-            the_store,
-            outputs,
-            jobs=jobs,
-            rehash=rehash,
-            listener=listener,
-            drafting=drafting,
-            preparing=preparing,
-        )
+        run_ = Run(files, the_plan, the_store, outputs, jobs=jobs, rehash=rehash, listener=listener, drafting=drafting)
         return run_.execute()
 
 

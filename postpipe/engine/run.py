@@ -32,7 +32,6 @@ from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
 from postpipe.model import Artifact, Clip, Transient
 from postpipe.programs.process import Surroundings, surrounded
-from postpipe.tools import Toolchain
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -52,7 +51,6 @@ class Run:
         rehash: bool = False,
         listener: Listener = lambda event: None,
         drafting: Drafting | None = None,
-        preparing: Plan | None = None,
     ) -> None:
         self.files = list(files)
         self.plan = plan
@@ -65,7 +63,6 @@ class Run:
         self.skipped: dict[Path, str] = {}
         self.board = Board(plan.facts)
         self.drafting = drafting
-        self.preparing = preparing
         self._listener = listener
         self._decide_seconds = self._deliver_seconds = 0.0
         self._telling = threading.Lock()
@@ -115,10 +112,8 @@ class Run:
 
     def _prepared(self, clips: list[Clip]) -> list[Clip]:
         """Return the takes as the outside tools make them, one take at a time: such programs take all there is."""
-        for step in self.preparing.before if self.preparing else ():
-            self._step(step, self._desk())
-        toolchain: Toolchain | None = self.board.get(Toolchain)
-        if toolchain is None or not toolchain.tools:
+        tools = self.plan.tools
+        if not tools.tools:
             return clips
         if self.drafting is not None:
             self._tell(Event("warning", message="a draft leaves the outside tools out"))
@@ -126,8 +121,8 @@ class Run:
         from postpipe.engine.preparing import Preparing  # runs without tools start sooner
 
         frames = sum(clip.picture.declared_frames or 0 for clip in clips)
-        self._tell(Event("pass", "outside", total=frames * len(toolchain.tools)))
-        preparing, made = Preparing(toolchain, self.store), []
+        self._tell(Event("pass", "outside", total=frames * len(tools.tools)))
+        preparing, made = Preparing(tools, self.store), []
         for clip in clips:
             try:
                 remade, prepared = preparing.prepare(clip, self._on_frame("outside", clip))

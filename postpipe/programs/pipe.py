@@ -69,7 +69,9 @@ class _Conversation:
         self._process = process
         self._stream = stream
         self._like = like
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
+        # one for each of the three threads, so that none is woken in vain
+        self._caller, self._giver, self._taker = (threading.Condition(self._lock) for _ in range(3))
         self._to_give: deque[list[wire.Buffer]] = deque()
         self._taken: deque[wire.Incoming] = deque()
         self._all_given = self._deaf = self._ended = self._over = False
@@ -84,9 +86,10 @@ class _Conversation:
 
     def end(self) -> None:
         """Let both threads go."""
-        with self._turn:
+        with self._lock:
             self._over = True
-            self._turn.notify_all()
+            self._giver.notify()
+            self._taker.notify()
 
     # In the caller's thread
 
@@ -99,12 +102,12 @@ class _Conversation:
         held: Frame | None = None
         while True:
             process.check()
-            with self._turn:
+            with self._lock:
                 incoming = self._taken.popleft() if self._taken else None
                 if incoming is None and self._ended:
                     break
                 room = following is not None and not self._deaf and len(self._to_give) < _DEPTH
-                self._turn.notify_all()
+                self._taker.notify()
             if incoming is not None:
                 if not marks:
                     raise process.fault(
@@ -144,19 +147,21 @@ class _Conversation:
     def _offer(self, buffers: list[wire.Buffer]) -> None:
         if self._stream.kind == "y4m":
             buffers.insert(0, memoryview(wire.FRAME_LINE))
-        with self._turn:
+        with self._lock:
             self._to_give.append(buffers)
-            self._turn.notify_all()
+            self._giver.notify()
 
     def _finish(self) -> None:
-        with self._turn:
+        with self._lock:
             self._all_given = True
-            self._turn.notify_all()
+            self._giver.notify()
 
     def _wait(self) -> float:
         start = time.monotonic()
-        with self._turn:
-            self._turn.wait(TICK_SECONDS)
+        with self._lock:
+            room = not self._deaf and len(self._to_give) < _DEPTH and not self._all_given
+            if not (self._taken or self._ended or room):
+                self._caller.wait(TICK_SECONDS)
         return time.monotonic() - start
 
     # In threads of their own
@@ -168,19 +173,19 @@ class _Conversation:
                 header = wire.y4m_header(self._stream.given, self._stream.rate, self._like.colour.range)
                 _write(self._stdin, memoryview(header))
             while True:
-                with self._turn:
-                    self._turn.wait_for(lambda: self._to_give or self._all_given or self._over)
+                with self._lock:
+                    self._giver.wait_for(lambda: self._to_give or self._all_given or self._over)
                     if self._over or not self._to_give:
                         break
                     buffers = self._to_give.popleft()
-                    self._turn.notify_all()
+                    self._caller.notify()
                 for buffer in buffers:
                     _write(self._stdin, buffer)
         except (OSError, ValueError):  # it has closed its input, or has ended
             pass
-        with self._turn:
+        with self._lock:
             self._deaf = True
-            self._turn.notify_all()
+            self._caller.notify()
         with contextlib.suppress(OSError):
             self._stdin.close()
 
@@ -191,19 +196,19 @@ class _Conversation:
             if self._stream.kind == "y4m":
                 self._take_header()
             while (incoming := self._picture()) is not None:
-                with self._turn:
-                    self._turn.wait_for(lambda: len(self._taken) < _DEPTH or self._over)
+                with self._lock:
+                    self._taker.wait_for(lambda: len(self._taken) < _DEPTH or self._over)
                     if self._over:
                         break
                     self._taken.append(incoming)
-                    self._turn.notify_all()
+                    self._caller.notify()
         except ValueError as error:
             fault = error
         except OSError:
             pass  # it was ended
-        with self._turn:
+        with self._lock:
             self._ended, self._fault = True, fault
-            self._turn.notify_all()
+            self._caller.notify()
 
     def _take_header(self) -> None:
         line = wire.read_line(self._stdout.read)
