@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from postpipe_kernels import luma, resize, tiles
+from postpipe_kernels import luma, resize
 
 from postpipe.engine.stage import Analyser, Look
 from postpipe.model import Artifact, Clip, Frame, Plane
@@ -18,8 +18,8 @@ from postpipe.stages.upscaling import FIX
 EVERY = 12
 """Frames: one of so many is compared sample by sample; light and colour are, of each."""
 
-GRID = 8
-"""Tiles across and down in which light is followed."""
+GRID, FINE = 8, 8
+"""Tiles across and down in which light is followed, and parts of each: every one is rounded."""
 
 BLOCK = 8
 """Samples across and down over which SSIM takes its statistics."""
@@ -44,11 +44,15 @@ def comparer(source: Frame, out: Frame) -> Callable[[Frame, Frame], Notes]:
     bits = source.pixel_format.bits
     unit = float(1 << (bits - 8))
     back = resize.taps(out.width, source.width, kind="area"), resize.taps(out.height, source.height, kind="area")
-    small = np.empty_like(source.planes[0])
+    small = np.empty(source.planes[0].shape, source.planes[0].dtype)
+    tiles = [[_Tiles(plane, bits) for plane in frame.planes] for frame in (source, out)]
 
     def compare(source: Frame, out: Frame) -> Notes:
-        light = _tiles(out.planes[0]) - _tiles(source.planes[0])
-        shift = [light.mean(), *(float(_tiles(b).mean() - _tiles(a).mean()) for a, b in _chroma(source, out))]
+        was, now = (
+            [measure(plane) for measure, plane in zip(group, frame.planes, strict=True)]
+            for group, frame in zip(tiles, (source, out), strict=True)
+        )
+        light, shift = now[0] - was[0], [float((b - a).mean()) for a, b in zip(was, now, strict=True)]
         found = [math.nan] * 3
         if source.index % EVERY == 0:
             resize.resample_plane(out.planes[0], small, *back, bits)
@@ -61,20 +65,17 @@ def comparer(source: Frame, out: Frame) -> Callable[[Frame, Frame], Notes]:
     return compare
 
 
-def _chroma(source: Frame, out: Frame) -> list[tuple[Plane, Plane]]:
-    return list(zip(source.planes[1:], out.planes[1:], strict=True))
+class _Tiles:
+    """Means of the tiles of planes of one size, `(GRID, GRID)`, in code values."""
 
+    def __init__(self, plane: Plane, bits: int) -> None:
+        self._bits = bits
+        self._axes = [resize.taps(length, GRID * FINE, kind="area") for length in plane.shape]
+        self._small = np.empty((GRID * FINE, GRID * FINE), plane.dtype)
 
-def _tiles(plane: Plane) -> NDArray[np.float32]:
-    """Return means of the tiles of a plane, `(GRID, GRID)`; every one is at least a sample."""
-    box = min(4, -(-plane.shape[0] // GRID)), min(16, -(-plane.shape[1] // GRID))
-    means = np.zeros((plane.shape[0] // box[0], plane.shape[1] // box[1]), np.float32)
-    tiles.box_means(plane, box, means)
-    for axis, length in enumerate(means.shape):
-        starts = np.arange(GRID) * length // GRID
-        counts = np.diff([*starts, length]).clip(1)
-        means = np.add.reduceat(means, starts, axis) / np.expand_dims(counts, 1 - axis)
-    return means
+    def __call__(self, plane: Plane) -> NDArray[np.float64]:
+        resize.resample_plane(plane, self._small, self._axes[1], self._axes[0], self._bits)
+        return self._small.reshape(GRID, FINE, GRID, FINE).mean(axis=(1, 3))
 
 
 def ssim(one: Plane, other: Plane, bits: int) -> float:

@@ -94,7 +94,7 @@ class UpscaleSettings:
             description="lanczos, sharp: built in, the second keeps edges sharp; onnx: a model; pipe, frames: a "
             "program; or the name of a plug-in"
         ),
-    ] = "lanczos"
+    ] = "sharp"
     command: Annotated[tuple[str, ...], Meta(description="pipe, frames: the program and its arguments, a list")] = ()
     timeout_seconds: Annotated[
         float, Meta(gt=0, description="pipe, frames: how long a program may give no sign of life")
