@@ -189,8 +189,8 @@ def render_take(
             try:
                 done = attempt.render(threads, on_frame)
             except FilterFailed as failure:
+                attempt.discard()  # what it gave before it failed is not to be trusted either
                 rolled_back.append(_failed(clip, bound, failure))
-                attempt.discard()
                 bound = _without({failure.fix}, bound)
                 continue
             counts.decoded_render += done.decoded
