@@ -45,7 +45,7 @@ class ProgramError(PostpipeError):
 class FilterFailed(PostpipeError):
     """A filter could not do its work on the take that is being rendered.
 
-    `fix` is its name in `--only`, `fault` what went wrong, `remedy` what the user can do. The engine renders the
+    `fix` is its name in the report, `fault` what went wrong, `remedy` what the user can do. The engine renders the
     take without the filter where that is a `dispensable` one, else it makes a `TakeError` of this.
     """
 

@@ -39,6 +39,13 @@ class Tool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             "frames: a folder of pictures, batch by batch; file: one file"
         ),
     ] = "pipe"
+    slot: Annotated[
+        Literal["source", "finish"],
+        Meta(
+            description="source: every take goes through it before anything looks at it; finish: what is delivered "
+            "does, while it is rendered, after its colours (pipe and frames, of the same size and rate)"
+        ),
+    ] = "source"
     command: Annotated[
         tuple[str, ...],
         Meta(description='the program and its arguments, a list with {places}: ["program", "{input}", "{output}"]'),

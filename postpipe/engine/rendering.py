@@ -207,15 +207,15 @@ def render_take(
         bound = _without({fix.stage for fix in rejected}, bound)
 
 
-def _without(fixes: set[str], bound: list[tuple[Filter, passes.Bound]]) -> list[tuple[Filter, passes.Bound]]:
-    return [(f, operation) for f, operation in bound if not (isinstance(f, FixFilter) and f.fix in fixes)]
+def _without(names: set[str], bound: list[tuple[Filter, passes.Bound]]) -> list[tuple[Filter, passes.Bound]]:
+    return [(filter_, operation) for filter_, operation in bound if filter_.name not in names]
 
 
 def _failed(clip: Clip, bound: list[tuple[Filter, passes.Bound]], failure: FilterFailed) -> Fix:
-    """Return the account of a fix that could not be made; raise `TakeError` where the take cannot do without."""
+    """Return the account of a filter that could not do its work; raise `TakeError` where the take cannot do without."""
     for filter_, _ in bound:
-        if isinstance(filter_, FixFilter) and filter_.fix == failure.fix and filter_.dispensable:
-            return Fix(filter_.fix, _parameters(filter_), {}, {"failed": failure.fault}, kept=False)
+        if filter_.name == failure.fix and filter_.dispensable:
+            return Fix(filter_.name, _parameters(filter_), {}, {"failed": failure.fault}, kept=False)
     raise TakeError(clip.path, failure.fault, failure.remedy) from failure
 
 

@@ -211,8 +211,9 @@ class Slot(enum.IntEnum):
     SCALE = 4
     FIT = 5
     COLOUR = 6
-    REFRAME = 7
-    MARK = 8
+    FINISH = 7
+    REFRAME = 8
+    MARK = 9
 
 
 class Filter(Stage):
@@ -226,6 +227,16 @@ class Filter(Stage):
     slot: ClassVar[Slot]
     bind: Callable[..., PointOp | FrameFilter | None]
 
+    @property
+    def name(self) -> str:
+        """How `FilterFailed` and the report call it."""
+        return self.id
+
+    @property
+    def dispensable(self) -> bool:
+        """Whether a take for which it raises `FilterFailed` is rendered without it; else that take is left out."""
+        return False
+
 
 class FixFilter(Filter):
     """A filter that has to prove itself: `judge` compares the facts before and after, on the same analysers.
@@ -238,9 +249,9 @@ class FixFilter(Filter):
     judge: Callable[..., Verdict]
 
     @property
-    def dispensable(self) -> bool:
-        """Whether a take for which it raises `FilterFailed` is rendered without it; else that take is left out."""
-        return False
+    def name(self) -> str:
+        """The fix that it makes."""
+        return self.fix
 
 
 @dataclass(frozen=True, slots=True)

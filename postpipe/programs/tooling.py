@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from postpipe.errors import ProgramError
 from postpipe.media.read import PictureReader
-from postpipe.model import PIXEL_FORMATS, Clip, Frame
+from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame, PixelFormat
 from postpipe.programs import command as commands
 from postpipe.programs import process
 from postpipe.programs.files import through_file
@@ -32,6 +33,8 @@ def check(tool: Tool) -> None:
         raise ValueError(f"pixel_format = {tool.pixel_format!r}: y4m holds YCbCr alone; take stream = 'rawvideo'")
     if tool.kind == "frames" and tool.rate is not None:
         raise ValueError("rate: a batch of frames keeps its number; a tool that adds some has to be a pipe or a file")
+    if tool.slot == "finish" and (tool.kind == "file" or tool.scale != 1 or tool.rate is not None):
+        raise ValueError('slot = "finish": a delivered picture has its size and rate, and is no file yet')
 
 
 def worked_on(name: str, tool: Tool, clip: Clip, reader: PictureReader) -> Iterator[Frame]:
@@ -46,51 +49,93 @@ def worked_on(name: str, tool: Tool, clip: Clip, reader: PictureReader) -> Itera
     return work.evenly(made, tool.rate) if tool.rate is not None else work.one_to_one(made)
 
 
+@dataclass(frozen=True)
+class Handed:
+    """The pictures that a tool is given, as far as it has to know: size in pixels, layout, coding, rate, whose."""
+
+    width: int
+    height: int
+    layout: PixelFormat
+    colour: ColourSpec
+    rate: Fraction
+    take: str
+
+    def out_size(self, tool: Tool) -> tuple[int, int]:
+        """Return width and height of what the tool has to give."""
+        scale = Fraction(str(tool.scale))
+        return int(self.width * scale), int(self.height * scale)
+
+    def argv(self, tool: Tool, **places: object) -> list[str]:
+        """Return the tool's command with its places filled in."""
+        out_width, out_height = self.out_size(tool)
+        values = {
+            "width": self.width,
+            "height": self.height,
+            "out_width": out_width,
+            "out_height": out_height,
+            "scale": f"{tool.scale:g}",
+            "rate": format_rate(self.rate),
+            "out_rate": format_rate(tool.rate or self.rate),
+            "matrix": self.colour.matrix,
+            "range": self.colour.range,
+            "take": self.take,
+        }
+        return commands.fill(tool.command, {**values, **places})
+
+    def with_paths(self, tool: Tool, given: Path, back: Path, frames: int) -> list[str]:
+        """Return the command of a tool that reads `given`, which holds so many frames, and writes `back`."""
+        return self.argv(tool, input=given, output=back, frames=frames)
+
+
+def fed(name: str, tool: Tool, handed: Handed, frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Yield what a tool on a pipe, or on folders, makes of `frames`. Raises `ProgramError`."""
+    name = f"the outside tool {name}"
+    if tool.kind == "pipe":
+        layout = tool.pixel_format or handed.layout.name
+        stream = Stream(
+            kind=tool.stream,
+            given=Shape(handed.width, handed.height, layout),
+            taken=Shape(*handed.out_size(tool), layout),
+            rate=handed.rate,
+            one_to_one=tool.rate is None,
+            timeout_seconds=tool.timeout_seconds,
+        )
+        with process.workplace(name) as folder:
+            yield from through_pipe(name, handed.argv(tool, pixel_format=layout), folder, frames, stream)
+    else:
+        batches = Batches(
+            frames=tool.batch_frames,
+            context=tool.context_frames,
+            bits=(8 if handed.layout.bits == 8 else 16) if tool.bits == 0 else tool.bits,
+            size=handed.out_size(tool),
+            layout=handed.layout,
+            timeout_seconds=tool.timeout_seconds,
+        )
+        yield from through_folders(name, functools.partial(handed.with_paths, tool), frames, batches)
+
+
 class _Work:
     """One tool on one take; keeps the times of what it was given."""
 
     def __init__(self, name: str, tool: Tool, clip: Clip, reader: PictureReader) -> None:
-        self._name = f"the outside tool {name}"
+        self._name = name
         self._tool = tool
         self._clip = clip
         self._reader = reader
         self._given: list[Fraction] = []
         picture = clip.picture
-        width, height = picture.width & ~1, picture.height & ~1
-        scale = Fraction(str(tool.scale))
-        self._size = (width, height)
-        self._out_size = (int(width * scale), int(height * scale))
+        size = picture.width & ~1, picture.height & ~1
+        self._handed = Handed(*size, picture.pixel_format, picture.colour, picture.rate, clip.path.stem)
 
     def made(self) -> Iterator[Frame]:
         """Yield what comes back, unchecked but for its size."""
-        tool, picture = self._tool, self._clip.picture
-        if tool.kind == "pipe":
-            layout = tool.pixel_format or picture.pixel_format.name
-            stream = Stream(
-                kind=tool.stream,
-                given=Shape(*self._size, layout),
-                taken=Shape(*self._out_size, layout),
-                rate=picture.rate,
-                one_to_one=tool.rate is None,
-                timeout_seconds=tool.timeout_seconds,
-            )
-            with process.workplace(self._name) as folder:
-                argv = self._argv(pixel_format=layout)
-                yield from through_pipe(self._name, argv, folder, self._frames(), stream)
-        elif tool.kind == "frames":
-            batches = Batches(
-                frames=tool.batch_frames,
-                context=tool.context_frames,
-                bits=(8 if picture.pixel_format.bits == 8 else 16) if tool.bits == 0 else tool.bits,
-                size=self._out_size,
-                layout=picture.pixel_format,
-                timeout_seconds=tool.timeout_seconds,
-            )
-            yield from through_folders(self._name, self._paths, self._frames(), batches)
+        tool = self._tool
+        if tool.kind == "file":
+            handed, name = self._handed, f"the outside tool {self._name}"
+            command = functools.partial(handed.with_paths, tool)
+            yield from through_file(name, command, self._frames(), self._clip, tool.suffix, tool.timeout_seconds)
         else:
-            yield from through_file(
-                self._name, self._paths, self._frames(), self._clip, tool.suffix, tool.timeout_seconds
-            )
+            yield from fed(self._name, tool, self._handed, self._frames())
 
     def one_to_one(self, made: Iterator[Frame]) -> Iterator[Frame]:
         """Yield one frame for each that was given, with its time."""
@@ -145,8 +190,9 @@ class _Work:
 
     def _check(self, frame: Frame, number: int, first: Fraction, due: Fraction) -> None:
         """Raise `ProgramError` for a frame of another size, or one that its file shows at another time."""
-        if (frame.width, frame.height) != self._out_size:
-            found, expected = (f"{width} × {height}" for width, height in ((frame.width, frame.height), self._out_size))
+        size = self._handed.out_size(self._tool)
+        if (frame.width, frame.height) != size:
+            found, expected = (f"{width} × {height}" for width, height in ((frame.width, frame.height), size))
             raise self._fault(f"gave pictures of {found}, and {expected} are expected", "check its scale")
         shown = frame.pts_seconds - first
         if self._tool.kind == "file" and abs(shown - due) > self._interval():
@@ -157,24 +203,5 @@ class _Work:
             self._given.append(frame.pts_seconds)
             yield frame
 
-    def _paths(self, given: Path, back: Path, frames: int) -> list[str]:
-        return self._argv(input=given, output=back, frames=frames)
-
-    def _argv(self, **places: object) -> list[str]:
-        picture, (width, height), (out_width, out_height) = self._clip.picture, self._size, self._out_size
-        values = {
-            "width": width,
-            "height": height,
-            "out_width": out_width,
-            "out_height": out_height,
-            "scale": f"{self._tool.scale:g}",
-            "rate": format_rate(picture.rate),
-            "out_rate": format_rate(self._tool.rate or picture.rate),
-            "matrix": picture.colour.matrix,
-            "range": picture.colour.range,
-            "take": self._clip.path.stem,
-        }
-        return commands.fill(self._tool.command, {**values, **places})
-
     def _fault(self, text: str, remedy: str = "try its command by hand, or check its settings") -> ProgramError:
-        return ProgramError(f"{self._name} {text}", remedy)
+        return ProgramError(f"the outside tool {self._name} {text}", remedy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,34 +102,41 @@ MISBEHAVING = {
 }
 
 
+SWITCH = """
+import runpy, sys
+first = sys.argv[1] == "scene01_take01"
+sys.argv = sys.argv[2:]
+sys.argv[1] = sys.argv[1] if first else "same"
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def misbehaving(kind: str, name: str) -> dict[str, Any]:
+    """Return a tool that misbehaves with the first take alone."""
+    command = rogue(name, "pipe", 64 * 48 * 3 * 4) if name == "nan" else commands(kind, name)
+    tool: dict[str, Any] = {"kind": kind, "command": [sys.executable, "-c", SWITCH, "{take}", *command[1:]]}
+    return {**tool, "timeout_seconds": 2, **({"pixel_format": "rgbf32le"} if name == "nan" else {})}
+
+
 @pytest.mark.parametrize(("kind", "name"), MISBEHAVING)
 def test_a_misbehaving_program_costs_its_take_alone(kind: str, name: str, tmp_path: Path) -> None:
-    """The second take is so short that what goes wrong at frame 3 does not; for folders it has other pictures."""
     takes = folder(tmp_path, {}, {"frames": 2})
-    command = commands(kind, name)
-    if name == "nan":
-        command = rogue(name, "pipe", 64 * 48 * 3 * 4)
-    if kind != "pipe" or name in ("slow", "extra", "wrong-size"):  # goes wrong with the first take alone
-        switch = (
-            "import runpy, sys; first = sys.argv[1] == 'scene01_take01'; "
-            "sys.argv = sys.argv[2:]; sys.argv[1] = sys.argv[1] if first else 'same'; "
-            "runpy.run_path(sys.argv[0], run_name='__main__')"
-        )
-        command = [sys.executable, "-c", switch, "{take}", *command[1:]]
-    tool: dict[str, Any] = {"kind": kind, "command": command, "timeout_seconds": 2}
-    if name == "nan":
-        tool["pixel_format"] = "rgbf32le"
-    failed = run(takes, tmp_path / "out", {"bad": tool})
-    first, second = failed["takes"]
-    assert first["skipped"] is not None
-    assert __import__("re").search(MISBEHAVING[kind, name], first["skipped"]["reason"]), first["skipped"]
+    document = run(takes, tmp_path / "out", {"bad": misbehaving(kind, name)})
+    first, second = document["takes"]
+    assert re.search(MISBEHAVING[kind, name], first["skipped"]["reason"]), first["skipped"]
     assert second["skipped"] is None
-    assert failed["sequence"]["frames"] == 2
+    assert document["sequence"]["frames"] == 2
     assert left_behind(tmp_path / "out") == []
-    left = run(takes, tmp_path / "out", {"bad": {**tool, "fallback": "leave"}})
-    assert left["sequence"]["frames"] == 26
-    assert [bool(take["outside"][0]["failed"]) for take in left["takes"]] == [True, False]
-    assert any("the take goes on as it was" in text for text in left["takes"][0]["warnings"])
+
+
+@pytest.mark.parametrize(("kind", "name"), [("pipe", "extra"), ("frames", "half"), ("file", "exit1")])
+def test_a_take_may_go_on_without_a_tool(kind: str, name: str, tmp_path: Path) -> None:
+    takes = folder(tmp_path, {}, {"frames": 2})
+    document = run(takes, tmp_path / "out", {"bad": {**misbehaving(kind, name), "fallback": "leave"}})
+    assert document["sequence"]["frames"] == 26
+    assert [bool(take["outside"][0]["failed"]) for take in document["takes"]] == [True, False]
+    assert any("the take goes on as it was" in text for text in document["takes"][0]["warnings"])
+    assert left_behind(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("kind", ["pipe", "frames", "file"])
@@ -333,6 +341,7 @@ def test_a_draft_leaves_the_tools_out_and_says_so(tmp_path: Path) -> None:
         ({"command": "ffmpeg -i"}, "expected a list of texts"),
         ({"command": ["x"], "stream": "y4m", "pixel_format": "rgb24"}, "y4m holds YCbCr alone"),
         ({"kind": "frames", "command": ["x", "{input}", "{output}"], "rate": 24}, "a batch of frames keeps its number"),
+        ({"command": ["x"], "slot": "finish", "scale": 2}, "a delivered picture has its size and rate"),
         ({"command": ["x"], "timeout_seconds": 0}, "timeout_seconds"),
         ({"command": ["x"], "colour": 1}, "there is no such key"),
     ],
@@ -340,3 +349,44 @@ def test_a_draft_leaves_the_tools_out_and_says_so(tmp_path: Path) -> None:
 def test_settings_are_checked_before_anything_runs(tool: dict[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=says):
         api.plan(settings={"outside": {"it": tool}})
+
+
+# What is delivered
+
+
+def test_finishing_tools_work_on_what_is_delivered(tmp_path: Path) -> None:
+    takes, out = folder(tmp_path), tmp_path / "out"
+    run(takes, tmp_path / "plain", {})
+    same = {
+        "one": {"kind": "frames", "command": commands("frames", "same"), "batch_frames": 5, "context_frames": 2},
+        "two": {"kind": "pipe", "command": PIPE},
+    }
+    same = {name: {**tool, "slot": "finish"} for name, tool in same.items()}
+    document = run(takes, out, same)
+    assert digest(out / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
+    assert document["frames"]["encoded_outside"] == 0
+    same["two"]["timeout_seconds"] = 77
+    assert run(takes, out, same)["frames"]["encoded"] == 0
+    bright = [*FFMPEG_RAW, "-vf", "eq=brightness=0.2", "-f", "rawvideo", "-"]
+    graded = run(takes, out, {"grade": {"kind": "pipe", "command": bright, "slot": "finish"}})
+    assert graded["frames"]["encoded"] == 44
+    assert digest(out / "sequence.mp4") != digest(tmp_path / "plain" / "sequence.mp4")
+
+
+def test_a_finishing_tool_that_fails(tmp_path: Path) -> None:
+    takes, out = folder(tmp_path), tmp_path / "out"
+    bad = {**misbehaving("pipe", "exit1"), "slot": "finish"}
+    document = run(takes, out, {"bad": bad})
+    assert "cannot allocate the model" in document["takes"][0]["skipped"]["reason"]
+    assert document["sequence"]["frames"] == 20
+    left = run(takes, out, {"bad": {**bad, "fallback": "leave"}})
+    assert left["sequence"]["frames"] == 44
+    (fix,) = left["takes"][0]["fixes"]
+    assert (fix["stage"], fix["kept"]) == ("finish", False)
+    assert "cannot allocate the model" in fix["after"]["failed"]
+
+
+def test_a_draft_of_a_program_that_is_not_there(tmp_path: Path) -> None:
+    tools = {"bad": {"kind": "pipe", "command": ["no such program"], "slot": "finish"}}
+    document = api.run(folder(tmp_path), tmp_path / "out", settings={**FAST, "outside": tools}, draft=True).document()
+    assert document["draft"]["estimate"]["encoded"] == 44
