@@ -7,10 +7,13 @@ measured is the hook. Its peer writes and reads the same bytes through the same 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +25,9 @@ import numpy as np
 from benchmarks.common import BT709, POSTPIPE, footage, record, spend, workplace
 from postpipe.media.frames import allocate
 from postpipe.model import PIXEL_FORMATS, Frame
+from postpipe.programs.folders import Batches, through_folders
 from postpipe.programs.pipe import Stream, through_pipe
+from postpipe.programs.process import Surroundings, surrounded
 from postpipe.programs.wire import Shape, outgoing
 
 SIZE = (1920, 1080)
@@ -84,13 +89,14 @@ def bare(number: int, *, enlarged: bool) -> None:
 def pipe_cost(number: int, runs: int) -> dict[str, Any]:
     """Return the hook's CPU against a bare write and read, per 1080p frame, both less what the process itself takes."""
     names = ("hook", "bare", "bare-enlarged")
-    spent: dict[str, list[float]] = {name: [] for name in names}
+    lengths = (8, number + 8)
+    spent: dict[tuple[str, int], list[float]] = {(name, length): [] for name in names for length in lengths}
     for _ in range(runs):
-        for name in names:
-            base = spend([sys.executable, "-m", "benchmarks.outside", "--only", name, "--frames", "8"])
-            full = spend([sys.executable, "-m", "benchmarks.outside", "--only", name, "--frames", str(number + 8)])
-            spent[name].append((full.cpu_seconds - base.cpu_seconds) / number * 1000)
-    least = {name: min(values) for name, values in spent.items()}
+        for (name, length), seconds in spent.items():
+            command = [sys.executable, "-m", "benchmarks.outside", "--only", name, "--frames", str(length)]
+            seconds.append(spend(command).cpu_seconds)
+    fewest = {name: [min(spent[name, length]) for length in lengths] for name in names}
+    least = {name: (long - short) / number * 1000 for name, (short, long) in fewest.items()}
     return {
         "frames": number,
         "hook_ms_per_frame": round(least["hook"], 3),
@@ -98,6 +104,37 @@ def pipe_cost(number: int, runs: int) -> dict[str, Any]:
         "bare_with_larger_pipes_ms_per_frame": round(least["bare-enlarged"], 3),
         "ratio": round(least["hook"] / min(least["bare"], least["bare-enlarged"]), 3),
     }
+
+
+def folder_cost(folder: Path) -> dict[str, Any]:
+    """Return what folders of pictures cost with a program that copies them, and the most that it was given at once."""
+    number, most = 48, 0
+    batches = Batches(frames=16, context=0, bits=8, size=SIZE, layout=PIXEL_FORMATS[LAYOUT], timeout_seconds=60)
+    names = itertools.count()
+    place = folder / "batches"
+    place.mkdir()
+
+    def command(given: Path, back: Path, count: int) -> list[str]:
+        nonlocal most
+        most = max(most, sum(1 for _ in place.rglob("*.png")))
+        return ["cp", "-r", f"{given}/.", str(back)]
+
+    with surrounded(Surroundings(lambda: None, lambda suffix: place / f"{next(names)}{suffix}")):
+        start = os.times()
+        made = list(map(_sums, through_folders("cp", command, pictures(number), batches)))
+        end = os.times()
+    assert made == list(map(_sums, pictures(number)))
+    cpu = sum(end[:4]) - sum(start[:4])
+    return {
+        "frames": number,
+        "batch": 16,
+        "cpu_ms_per_frame": round(cpu / number * 1000, 1),
+        "most_given_at_once": most,
+    }
+
+
+def _sums(frame: Frame) -> list[int]:
+    return [zlib.crc32(np.ascontiguousarray(plane).data) for plane in frame.planes]
 
 
 def upscaled(folder: Path, seconds: int) -> dict[str, Any]:
@@ -135,8 +172,8 @@ def main() -> None:
     """Run the benchmark, or one side of the comparison."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", choices=["hook", "bare", "bare-enlarged"])
-    parser.add_argument("--frames", type=int, default=400)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=30)
     given = parser.parse_args()
     if given.only == "hook":
@@ -145,9 +182,12 @@ def main() -> None:
         bare(given.frames, enlarged=given.only == "bare-enlarged")
     else:
         with workplace() as folder:
-            cost = pipe_cost(given.frames, given.runs)
-            print(cost)
-            record("outside", {"pipe": cost, "upscaled": upscaled(folder, given.seconds)})
+            figures = {
+                "pipe": pipe_cost(given.frames, given.runs),
+                "folders": folder_cost(folder),
+                "upscaled": upscaled(folder, given.seconds),
+            }
+            record("outside", "python -m benchmarks.outside", figures)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from postpipe.media.probe import probe
 from postpipe.media.read import PictureReader
 from postpipe.model import Clip, Frame
 from postpipe.programs.command import identity
-from postpipe.programs.intermediate import CONTAINER, write_lossless
+from postpipe.programs.intermediate import CONTAINER, also_written, write_lossless
 from postpipe.programs.tooling import worked_on
 from postpipe.tools import Prepared, Tool, Toolchain, ToolUse
 
@@ -51,16 +51,51 @@ class Preparing:
         decoded = encoded = 0
         if file is None:
             scratch = self._store.scratch(f".{CONTAINER}")
+            batches = _KeptBatches(self._store, key)
             with PictureReader(clip) as reader:
                 try:
-                    frames = _counted(worked_on(name, tool, clip, reader), on_frame)
+                    frames = _counted(worked_on(name, tool, clip, reader, batches), on_frame)
                     encoded = write_lossless(frames, clip, scratch)
                 except ValueError as error:
                     raise ProgramError(f"what {name} made cannot be kept: {error}", "check its settings") from error
                 decoded = reader.decoded
             file = self._store.put_unit(key, scratch, CONTAINER)
+            batches.discard()
         made = _remade(clip, file, self._store.file_digest(file), tool)
         return made, ToolUse(name, tool.kind, decoded, encoded, made.picture.width, made.picture.height)
+
+
+class _KeptBatches:
+    """Finished batches of a take that is not finished yet, without loss in the store: a killed run goes on there."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._keys: list[str] = []
+
+    def load(self, number: int, given: Sequence[Frame]) -> Iterator[Frame] | None:
+        """Return the frames that were made of those given, or `None` where they are not kept."""
+        self._keys.append(pack.digest(self._key, "batch", number))
+        file = self._store.unit(self._keys[-1], CONTAINER)
+        return None if file is None else _read_again(file, given)
+
+    def save(self, number: int, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield frames, and keep them when all have come."""
+        file = self._store.scratch(f".{CONTAINER}")
+        yield from also_written(frames, file)
+        self._store.put_unit(pack.digest(self._key, "batch", number), file, CONTAINER)
+
+    def discard(self) -> None:
+        """Give back the room of batches that are part of a finished take."""
+        for key in self._keys:
+            self._store.discard_unit(key, CONTAINER)
+
+
+def _read_again(file: Path, given: Sequence[Frame]) -> Iterator[Frame]:
+    """Yield frames of a file as what was made of those given: with their numbers, times and coding."""
+    with PictureReader(probe(file, "")) as reader:
+        for frame, own in zip(reader.frames(), given, strict=True):
+            yield replace(frame, index=own.index, pts_seconds=own.pts_seconds, colour=own.colour, damaged=own.damaged)
 
 
 def _what_it_sees(clip: Clip) -> tuple[object, ...]:

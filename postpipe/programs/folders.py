@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from postpipe.errors import ProgramError
 from postpipe.media.images import READABLE, encode_image, frame_pixels, read_image
@@ -31,31 +31,63 @@ class Batches:
     timeout_seconds: float
 
 
+class Kept(Protocol):
+    """Where finished batches are kept, by their numbers, until all are done."""
+
+    def load(self, number: int, given: Sequence[Frame]) -> Iterator[Frame] | None:
+        """Return the frames that were made of those given, or `None` where they are not kept."""
+
+    def save(self, number: int, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield frames, and keep them when all have come."""
+
+
 def through_folders(
-    name: str, command: Callable[[Path, Path, int], list[str]], frames: Iterable[Frame], batches: Batches
+    name: str,
+    command: Callable[[Path, Path, int], list[str]],
+    frames: Iterable[Frame],
+    batches: Batches,
+    kept: Kept | None = None,
 ) -> Iterator[Frame]:
     """Yield what a program makes of `frames`, in order, with their numbers and times.
 
     `command(input, output, number of pictures)` are its arguments for a batch. Pictures are told apart by the numbers
     in their names, in order: as many have to come back. What it leaves unchanged has the samples of the frame that it
-    was given. Raises `ProgramError`, and whatever `frames` raises.
+    was given. Batches that are `kept` are not made again. Raises `ProgramError`, and whatever
+    `frames` raises.
     """
     source = iter(frames)
     before: list[Frame] = []
     ahead = list(itertools.islice(source, batches.frames + batches.context))
-    while ahead:
+    for number in itertools.count():
+        if not ahead:
+            return
         batch, after = ahead[: batches.frames], ahead[batches.frames :]
-        with process.workplace(name) as folder:
-            given, back = folder / "in", folder / "out"
-            shown = [*before, *batch, *after]
-            _hand_over(name, shown, batches.bits, given, back)
-            with process.Process(name, command(given, back, len(shown)), folder, piped=False) as running:
-                running.wait(batches.timeout_seconds, f"finished {len(shown)} pictures")
-                pictures = _found(running, back, shown)
-            for frame, picture in list(zip(shown, pictures, strict=True))[len(before) : len(before) + len(batch)]:
-                yield _take_back(running, frame, picture, batches)
+        made = kept.load(number, batch) if kept is not None else None
+        if made is None:
+            made = _batch(name, command, (before, batch, after), batches)
+            made = kept.save(number, made) if kept is not None else made
+        yield from made
         before = [*before, *batch][-batches.context :] if batches.context else []
         ahead = [*after, *itertools.islice(source, batches.frames + batches.context - len(after))]
+
+
+def _batch(
+    name: str,
+    command: Callable[[Path, Path, int], list[str]],
+    frames: tuple[list[Frame], list[Frame], list[Frame]],
+    batches: Batches,
+) -> Iterator[Frame]:
+    """Yield what the program makes of the second of three stretches of frames, of which it is shown all."""
+    shown = [*itertools.chain(*frames)]
+    wanted = slice(len(frames[0]), len(frames[0]) + len(frames[1]))
+    with process.workplace(name) as folder:
+        given, back = folder / "in", folder / "out"
+        _hand_over(name, shown, batches.bits, given, back)
+        with process.Process(name, command(given, back, len(shown)), folder, piped=False) as running:
+            running.wait(batches.timeout_seconds, f"finished {len(shown)} pictures")
+            pictures = _found(running, back, shown)
+        for frame, picture in zip(shown[wanted], pictures[wanted], strict=True):
+            yield _take_back(running, frame, picture, batches)
 
 
 def _hand_over(name: str, frames: list[Frame], bits: Literal[8, 16], given: Path, back: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -26,14 +27,29 @@ def write_lossless(frames: Iterable[Frame], clip: Clip, out: Path) -> int:
     `clip` is the take that they are made of. All have one size, even in both directions (see `even_size`), one layout
     and one coding. Raises `ValueError` where there is none, and whatever `frames` raises: then there is no file.
     """
+    rate, unit = clip.picture.rate, out.with_suffix(".unit")
+    seconds: list[Fraction] = []
+    for frame in also_written(frames, unit, rate):
+        seconds.append(frame.pts_seconds)
+    if not seconds:
+        raise ValueError("there is no frame")
+    try:
+        # as if its clock began near zero, since the sound stays where it is
+        alone = replace(clip, sounds=(), container="mov")
+        rewrap(unit, alone, _times(seconds, clip), out, rate=rate)
+    finally:
+        unit.unlink(missing_ok=True)
+    return len(seconds)
+
+
+def also_written(frames: Iterable[Frame], out: Path, rate: Fraction = Fraction(24)) -> Iterator[Frame]:
+    """Yield frames, and write them to `out` (.mp4) bit-exactly, at an even rate; after an exception it is gone."""
     source = iter(frames)
     first = next(source, None)
     if first is None:
-        raise ValueError("there is no frame")
-    rate, unit = clip.picture.rate, out.with_suffix(".unit")
-    seconds: list[Fraction] = []
+        return
     with PictureWriter(
-        unit,
+        out,
         width=first.width,
         height=first.height,
         rate=rate,
@@ -43,18 +59,9 @@ def write_lossless(frames: Iterable[Frame], clip: Clip, out: Path) -> int:
         options=LOSSLESS,
         threads=1,  # other numbers make other bytes
     ) as writer:
-        frame: Frame | None = first
-        while frame is not None:
+        for frame in itertools.chain([first], source):
             writer.write(frame)
-            seconds.append(frame.pts_seconds)
-            frame = next(source, None)
-    try:
-        # as if its clock began near zero, since the sound stays where it is
-        alone = replace(clip, sounds=(), container="mov")
-        rewrap(unit, alone, _times(seconds, clip), out, rate=rate)
-    finally:
-        unit.unlink(missing_ok=True)
-    return len(seconds)
+            yield frame
 
 
 def _times(seconds: list[Fraction], clip: Clip) -> FrameTimes:

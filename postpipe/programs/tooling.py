@@ -14,7 +14,7 @@ from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame, PixelFormat
 from postpipe.programs import command as commands
 from postpipe.programs import process
 from postpipe.programs.files import through_file
-from postpipe.programs.folders import Batches, through_folders
+from postpipe.programs.folders import Batches, Kept, through_folders
 from postpipe.programs.intermediate import even_size
 from postpipe.programs.pipe import Stream, through_pipe
 from postpipe.programs.wire import Shape
@@ -37,7 +37,7 @@ def check(tool: Tool) -> None:
         raise ValueError('slot = "finish": a delivered picture has its size and rate, and is no file yet')
 
 
-def worked_on(name: str, tool: Tool, clip: Clip, reader: PictureReader) -> Iterator[Frame]:
+def worked_on(name: str, tool: Tool, clip: Clip, reader: PictureReader, kept: Kept | None = None) -> Iterator[Frame]:
     """Yield the frames of a take as a tool makes them, even in size, all checked: number, size, times.
 
     Frames come with the times of those that they are made of; where `tool.rate` is another, they follow each other
@@ -45,7 +45,7 @@ def worked_on(name: str, tool: Tool, clip: Clip, reader: PictureReader) -> Itera
     its own. Raises `ProgramError` for anything that does not fit, `TakeError` for a take that cannot be decoded.
     """
     work = _Work(name, tool, clip, reader)
-    made = work.made()
+    made = work.made(kept)
     return work.evenly(made, tool.rate) if tool.rate is not None else work.one_to_one(made)
 
 
@@ -87,7 +87,7 @@ class Handed:
         return self.argv(tool, input=given, output=back, frames=frames)
 
 
-def fed(name: str, tool: Tool, handed: Handed, frames: Iterable[Frame]) -> Iterator[Frame]:
+def fed(name: str, tool: Tool, handed: Handed, frames: Iterable[Frame], kept: Kept | None = None) -> Iterator[Frame]:
     """Yield what a tool on a pipe, or on folders, makes of `frames`. Raises `ProgramError`."""
     name = f"the outside tool {name}"
     if tool.kind == "pipe":
@@ -111,7 +111,7 @@ def fed(name: str, tool: Tool, handed: Handed, frames: Iterable[Frame]) -> Itera
             layout=handed.layout,
             timeout_seconds=tool.timeout_seconds,
         )
-        yield from through_folders(name, functools.partial(handed.with_paths, tool), frames, batches)
+        yield from through_folders(name, functools.partial(handed.with_paths, tool), frames, batches, kept)
 
 
 class _Work:
@@ -127,15 +127,15 @@ class _Work:
         size = picture.width & ~1, picture.height & ~1
         self._handed = Handed(*size, picture.pixel_format, picture.colour, picture.rate, clip.path.stem)
 
-    def made(self) -> Iterator[Frame]:
-        """Yield what comes back, unchecked but for its size."""
+    def made(self, kept: Kept | None) -> Iterator[Frame]:
+        """Yield what comes back, unchecked but for its size; finished batches may be `kept`."""
         tool = self._tool
         if tool.kind == "file":
             handed, name = self._handed, f"the outside tool {self._name}"
             command = functools.partial(handed.with_paths, tool)
             yield from through_file(name, command, self._frames(), self._clip, tool.suffix, tool.timeout_seconds)
         else:
-            yield from fed(self._name, tool, self._handed, self._frames())
+            yield from fed(self._name, tool, self._handed, self._frames(), kept)
 
     def one_to_one(self, made: Iterator[Frame]) -> Iterator[Frame]:
         """Yield one frame for each that was given, with its time."""

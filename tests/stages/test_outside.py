@@ -196,6 +196,31 @@ def test_a_chain_runs_again_only_where_it_changed(tmp_path: Path) -> None:
     assert faster["frames"]["encoded"] == 44
 
 
+def test_finished_batches_of_an_unfinished_take_are_kept(tmp_path: Path) -> None:
+    takes, out, log = folder(tmp_path, {}), tmp_path / "out", tmp_path / "it.log"
+    program = (
+        "import pathlib, shutil, sys\n"
+        "log = pathlib.Path(__file__).with_suffix('.log').open('a+')\n"
+        "log.seek(0)\n"
+        "if len(log.read()) == 3: sys.exit('out of memory')\n"
+        "log.write('x')\n"
+        "shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)\n"
+    )
+    (tmp_path / "it.py").write_text(program)
+    command = [sys.executable, str(tmp_path / "it.py"), "{input}", "{output}"]
+    tools = {"it": {"kind": "frames", "command": command, "batch_frames": 5, "context_frames": 1}}
+    with pytest.raises(api.DeliveryError, match="out of memory"):
+        run(takes, out, tools)
+    assert log.read_text() == "xxx"
+    log.write_text("xxxx")
+    assert run(takes, out, tools)["sequence"]["frames"] == 24
+    assert log.read_text() == "xxxxxx"  # the last two of five batches
+    units = list((out / ".postpipe" / "store" / "units").rglob("*.mp4"))
+    assert len(units) == 2  # the take as it was made, and as it is delivered
+    run(takes, tmp_path / "plain", {})
+    assert digest(out / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
+
+
 def test_a_changed_program_runs_again(tmp_path: Path) -> None:
     takes, out, script = folder(tmp_path), tmp_path / "out", tmp_path / "tool.py"
     text = Path(PIPE[1]).read_text()
