@@ -30,6 +30,32 @@ class TakeError(PostpipeError):
         self.remedy = remedy
 
 
+class ProgramError(PostpipeError):
+    """An outside program did not do what it was started for; whoever works on a take makes a `TakeError` of it.
+
+    `fault` names the program and what is wrong, with the last lines it wrote; `remedy` is what the user can do.
+    """
+
+    def __init__(self, fault: str, remedy: str) -> None:
+        super().__init__(f"{fault}; {remedy}")
+        self.fault = fault
+        self.remedy = remedy
+
+
+class FilterFailed(PostpipeError):
+    """A filter could not do its work on the take that is being rendered.
+
+    `fix` is its name in the report, `fault` what went wrong, `remedy` what the user can do. The engine renders the
+    take without the filter where that is a `dispensable` one, else it makes a `TakeError` of this.
+    """
+
+    def __init__(self, fix: str, fault: str, remedy: str) -> None:
+        super().__init__(f"{fix}: {fault}; {remedy}")
+        self.fix = fix
+        self.fault = fault
+        self.remedy = remedy
+
+
 class DeliveryError(PostpipeError):
     """Something that concerns the whole delivery failed: a full disk, an encoder that will not open."""
 

@@ -5,7 +5,7 @@ All records are immutable, with units in their names. Times are exact (`fraction
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -197,7 +197,9 @@ class Clip(Artifact):
     `digest` is the SHA-256 of the file. `warnings` are sentences for the user about what had to be
     guessed or ignored. `first_frames`: no more of it is seen than these, by a draft or a cut; `None` is all.
     `start_seconds`: it is seen from this time of the container's clock on, its frame `first_frame`; `None`: from the
-    first. `original`: the file, where `path` is but the name of one of several uses that a cut makes of it.
+    first. `original`: the file, where `path` is but the name of one of several uses that a cut makes of it. `remade`:
+    the file with the pictures that an outside tool made of it, which `container` and `picture` describe then, and its
+    digest.
     """
 
     schema: ClassVar[str] = "postpipe.clip.3"
@@ -213,6 +215,8 @@ class Clip(Artifact):
     start_seconds: Fraction | None = None
     first_frame: int = 0
     original: Path | None = None
+    remade: Path | None = None
+    remade_digest: str | None = None
 
     @property
     def file(self) -> Path:
@@ -220,10 +224,15 @@ class Clip(Artifact):
         return self.original or self.path
 
     @property
+    def picture_path(self) -> Path:
+        """The file that its pictures are read from; its sound is always that of `file`."""
+        return self.remade or self.file
+
+    @property
     def content(self) -> tuple[object, ...]:
         """What is seen and heard of the file, for keys: a part of a take is not the take."""
-        whole = self.first_frames is None and self.start_seconds is None
-        return (self.digest,) if whole else (self.digest, self.first_frames, self.start_seconds)
+        parts = (self.digest, self.first_frames, self.start_seconds, self.remade_digest)
+        return tuple(part for part in parts if part is not None)
 
 
 @dataclass(slots=True)
@@ -232,7 +241,8 @@ class Frame:
 
     `index` counts from 0 in presentation order; `pts_seconds` is the exact presentation time on the
     container's clock. `planes` are luma, Cb, Cr: 2-D arrays, uint8 or (10-bit) uint16, with any strides,
-    upright. `native` is the media layer's own handle, kept alive as long as the planes are.
+    upright. `native` is the media layer's own handle, kept alive as long as the planes are. `notes` are what filters
+    measured while they made it, by the filter's name; what is made of the frame keeps them.
     """
 
     index: int
@@ -242,6 +252,7 @@ class Frame:
     colour: ColourSpec
     native: Any = field(default=None, repr=False)
     damaged: bool = False
+    notes: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def width(self) -> int:

@@ -23,6 +23,7 @@ NOUNS = {
     "errors",
     "look",
     "sidecar",
+    "tools",
 }
 
 ALLOWED = {
@@ -38,9 +39,11 @@ ALLOWED = {
     "handover": NOUNS,
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},
+    "tools": {"model"},
     "media": {*NOUNS, "postpipe_kernels"},
-    "engine": {*NOUNS, "media", "postpipe_kernels"},
-    "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
+    "programs": {*NOUNS, "media"},
+    "engine": {*NOUNS, "media", "programs", "postpipe_kernels"},
+    "stages": {*NOUNS, "media", "programs", "handover", "engine.stage", "postpipe_kernels"},
     "incoming": {*NOUNS, "handover", "engine"},
     "api": {*NOUNS, "engine", "handover", "incoming"},
     "otio_plugin": {*NOUNS, "api", "engine", "handover"},

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postpipe_kernels.colour import Planes
+from postpipe_kernels.double import Bank
 from postpipe_kernels.resize import Taps
 
 
@@ -73,6 +74,13 @@ def convert_range(
 
 
 def resize_lanczos4(plane: Any, out: NDArray[Any], x_taps: Taps, y_taps: Taps) -> None:
+    """`cv2.resize`, Lanczos over 8x8."""
+    import cv2
+
+    cv2.resize(plane, out.shape[::-1], dst=out, interpolation=cv2.INTER_LANCZOS4)
+
+
+def double_lanczos4(plane: Any, out: NDArray[Any], bank: Bank, bits: int) -> None:
     """`cv2.resize`, Lanczos over 8x8."""
     import cv2
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from postpipe_kernels import (
     blend,
     colour,
+    double,
     flash,
     likeness,
     luma,
@@ -19,6 +20,7 @@ from postpipe_kernels import (
     pixels,
     point,
     reference,
+    reference_double,
     resize,
     retouch,
     shrink,
@@ -247,6 +249,15 @@ def _resample(kind: str, numerator: int, denominator: int) -> Example:
     return example
 
 
+def _double(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    return {
+        "plane": layout(picture(height, width, dtype)),
+        "out": layout(np.zeros((2 * height, 2 * width), dtype)),
+        "bank": double.learnt_bank(),
+        "bits": bits_of(dtype),
+    }
+
+
 def _boxes(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
     box = min(height, 16), min(width, 8)
     out = np.zeros((height // box[0], width // box[1]), np.float32)
@@ -418,6 +429,11 @@ SPECS: tuple[KernelSpec, ...] = (
         "upscale_lanczos3", "resampling to twice the size, 6x6 taps (OpenCV: Lanczos4, 8x8)",
         resize.resample_plane, reference.resample_plane, _resample("lanczos3", 2, 1), ("out",),
         1, "code values", {"opencv": peers.resize_lanczos4, "numpy": reference.resample_plane},
+    ),
+    KernelSpec(
+        "upscale_sharp", "twice the size by filters learnt for edges, 5x5 taps (OpenCV: Lanczos4, 8x8)",
+        double.double_plane, reference_double.double_plane, _double, ("out",),
+        0, "code values", {"opencv": peers.double_lanczos4, "numpy": reference_double.double_plane},
     ),
     KernelSpec(
         "upscale_bicubic", "resampling to twice the size, 4x4 taps",

@@ -47,10 +47,10 @@ def _page(types: list[type[Stage]]) -> Iterator[str]:
         if parameter.section != section:
             section = parameter.section
             yield from ("", f"## [{section}]", "", "| key | option | values | default | |", "|---|---|---|---|---|")
-        key = "*scene*" if parameter.is_table else f"`{parameter.key}`"
+        key = f"*{parameter.entry}*" if parameter.is_table else f"`{parameter.key}`"
         yield _row(key, f"`{parameter.flag}`", parameter)
         for name, field in parameter.fields.items():
-            yield _row(f"*scene*`.{name}`", "", field)
+            yield _row(f"*{parameter.entry}*`.{name}`", "", field)
 
 
 def _row(key: str, option: str, parameter: Parameter) -> str:

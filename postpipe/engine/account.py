@@ -20,6 +20,7 @@ from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar, TakeLog
 from postpipe.stills import Stills
 from postpipe.timing import format_rate
+from postpipe.tools import Prepared
 
 SCHEMA = "postpipe.takes.1"
 
@@ -156,6 +157,7 @@ class Account:
             "skipped": None,
             "use_of": None,
             "media": None,
+            "outside": [],
             "sidecar": None,
             "warnings": [],
             "facts": {},
@@ -177,6 +179,10 @@ class Account:
         facts = [fact for fact in self.board.facts(path) if isinstance(fact, Facts)]
         entry["facts"] = {fact.name: fact.summary() for fact in facts}
         entry["warnings"] = [*clip.warnings, *(text for fact in facts for text in fact.warnings())]
+        prepared: Prepared | None = self.board.get(Prepared, path)
+        if prepared is not None:
+            entry["outside"] = prepared.summary()
+            entry["warnings"] += prepared.warnings
         sidecar: Sidecar | None = self.board.get(Sidecar, path)
         if sidecar is not None:
             entry["sidecar"] = sidecar.summary()

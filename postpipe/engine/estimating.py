@@ -21,6 +21,7 @@ from postpipe.engine import passes
 from postpipe.engine.board import Board
 from postpipe.engine.plan import Plan, produced
 from postpipe.engine.rendering import take_job
+from postpipe.errors import FilterFailed
 from postpipe.media.probe import packet_bytes
 from postpipe.media.read import PictureReader
 from postpipe.model import Clip, Frame
@@ -142,6 +143,17 @@ def _whole(board: Board, full: Plan) -> Board:
 
 
 def _sample(clip: Clip, whole: Board, full: Plan, scratch: Callable[[str], Path], check: Callable[[], None]) -> _Sample:
+    """Return what some frames of a take cost, without a program that cannot do its work."""
+    try:
+        return _sampled(clip, whole, full, scratch, check)
+    except FilterFailed as failure:
+        able = tuple(filter_ for filter_ in full.filters if filter_.name != failure.fix)
+        return _sample(clip, whole, replace(full, filters=able), scratch, check)
+
+
+def _sampled(
+    clip: Clip, whole: Board, full: Plan, scratch: Callable[[str], Path], check: Callable[[], None]
+) -> _Sample:
     job = take_job(clip, whole, full)
     first = int(job.time_map.source[job.time_map.first])
     rendered: RenderedClip = whole.get(RenderedClip, clip.path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -210,8 +212,10 @@ def render(
             copied += piece.end - piece.start
             del missing[number]
     for run in [job.time_map.rendered] if watch else _runs(missing.values()):
-        with PictureReader(job.clip, threads=threads) as reader:
-            frames = delivered_frames(job, reader, run)
+        with (
+            PictureReader(job.clip, threads=threads) as reader,
+            contextlib.closing(delivered_frames(job, reader, run)) as frames,
+        ):
             unfinished: dict[int, _Unfinished] = {}
             try:
                 for position in run:
@@ -230,6 +234,8 @@ def render(
                         one.add(frame)
                         encoded += job.pieces[number].kind == "encoded"
                     on_frame(position + 1 - job.time_map.rendered.start)
+                    if position + 1 == run.stop:
+                        deque(frames, maxlen=0)  # at its very end a program may still turn out to have failed
                     for number in [n for n in unfinished if job.pieces[n].end == position + 1]:
                         one = unfinished.pop(number)
                         one.writer.close()
@@ -281,7 +287,7 @@ def open_writer(target: ProjectFormat, encoding: Encoding, path: Path, *, lossle
     )
 
 
-def delivered_frames(job: Job, reader: PictureReader, run: range) -> Iterator[Frame]:
+def delivered_frames(job: Job, reader: PictureReader, run: range) -> Generator[Frame, None, None]:
     """Yield the finished frames of a job with the numbers in `run`, through its chain of filters."""
     margin = max((bound.margin_frames for bound in job.chain if isinstance(bound, FrameFilter)), default=0)
     source = job.time_map.source

@@ -7,6 +7,7 @@ pass, filters into one render pass, and every error of the plan is reported at o
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,7 @@ from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Sta
 from postpipe.errors import SettingsError
 from postpipe.look import UngradedClip
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks
+from postpipe.tools import Toolchain
 
 Kind = type[Artifact]
 RENDER_READS = (Selection, FrameTimes, ProjectFormat, Encoding, Edit, TimeMap, CopyPlan)
@@ -102,8 +104,8 @@ class Plan:
     `look`: analysers of the look pass. `before`: tasks before the render, in order. `filters`: of the render
     pass, in slot order. `watch`: analysers fed with the frames of a fixed clip as they go to the encoder;
     `watch_units`: those fed with each unit by itself. `after`: tasks that need the rendered clips. `ungraded`: pictures
-    without their looks are rendered as well. `facts`: the
-    kinds that can be measured again on a delivered picture.
+    without their looks are rendered as well. `tools`: programs that each take goes through before it is looked at.
+    `facts`: the kinds that can be measured again on a delivered picture.
     """
 
     look: tuple[Analyser[Any, Any], ...]
@@ -114,6 +116,7 @@ class Plan:
     after: tuple[Step, ...]
     renders: bool
     ungraded: bool = False
+    tools: Toolchain = field(default_factory=lambda: Toolchain({}))
     facts: frozenset[Kind] = field(repr=False, default=frozenset())
 
 
@@ -162,6 +165,8 @@ class _Planner:
         if self.problems:
             raise SettingsError(self.problems)
         steps = self.steps.items()
+        maker = self.makers.get(Toolchain)
+        tools = maker.run() if self.render_done and isinstance(maker, Task) else None
         return Plan(
             look=tuple(self.look.values()),
             before=tuple(step for key, step in steps if key not in self.late),
@@ -171,6 +176,7 @@ class _Planner:
             after=tuple(step for key, step in steps if key in self.late),
             renders=self.render_done,
             ungraded=self.ungraded,
+            tools=tools if isinstance(tools, Toolchain) else Toolchain({}),
             facts=frozenset(kind for kind in self.makers if self.is_fact(kind)),
         )
 
@@ -260,7 +266,11 @@ class _Planner:
 
 def as_text(plan: Plan) -> str:
     """Return the plan for a reader, pass by pass."""
-    lines = ["look pass (each source frame is decoded once):"]
+    lines = []
+    if plan.tools.tools:
+        lines += ["outside tools (each take goes through them first; what they make is kept, and looked at):"]
+        lines += [f"  {name:<16} {tool.kind}: {tool.command[0]}" for name, tool in plan.tools.tools.items()]
+    lines += ["look pass (each source frame is decoded once):"]
     lines += [f"  {stage.id:<16} {stage.summary}" for stage in plan.look]
     lines += ["decide:"] + [_line(step) for step in plan.before]
     if plan.renders:
@@ -288,14 +298,19 @@ def as_mermaid(plan: Plan) -> str:
         lines.extend(f'    {node}["{label}"]' for node, label in members)
         lines.append("  end")
 
+    tools = [(f"tool_{number}", name) for number, name in enumerate(plan.tools.tools)]
+    if tools:
+        room("outside", "outside tools", tools)
+        lines += [f"  {a} --> {b}" for (a, _), (b, _) in itertools.pairwise(tools)]
+        lines += ["  takes --> outside", "  outside --> look", "  outside --> render"]
     room("look", "look pass", [(f"look_{s.id}", s.id) for s in plan.look])
     room("decide", "decide", [(_node(step), step.task.id) for step in plan.before])
-    lines += ["  takes --> look", "  look --> decide"]
+    lines += [*([] if tools else ["  takes --> look"]), "  look --> decide"]
     if plan.renders:
         room("render", "render pass", [(f"filter_{s.id}", s.id) for s in plan.filters])
         lines += [f"  filter_{a.id} --> filter_{b.id}" for a, b in zip(plan.filters, plan.filters[1:], strict=False)]
         room("deliver", "deliver", [(_node(step), step.task.id) for step in plan.after])
-        lines += ["  decide --> render", "  takes --> render", "  render --> deliver"]
+        lines += ["  decide --> render", *([] if tools else ["  takes --> render"]), "  render --> deliver"]
         watched = {s.id: s for s in (*plan.watch, *plan.watch_units)}
         if watched:
             room("watch", "measured again", [(f"watch_{id_}", id_) for id_ in watched])

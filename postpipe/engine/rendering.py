@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from postpipe.engine.pieces import cut_into_pieces
 from postpipe.engine.plan import Plan, Step, needs, produced
 from postpipe.engine.stage import Analyser, Filter, FixFilter
 from postpipe.engine.store import Store, code_digest
+from postpipe.errors import FilterFailed, TakeError
 from postpipe.look import UngradedClip
 from postpipe.model import Artifact, Clip
 
@@ -45,6 +46,8 @@ class FrameCounts:
     encoded: int = 0
     rerendered: int = 0
     copied: int = 0
+    decoded_outside: int = 0
+    encoded_outside: int = 0
 
     def add(self, other: FrameCounts) -> None:
         """Add the frames of one take."""
@@ -185,7 +188,13 @@ def render_take(
         fixes = _judge(clip, board, plan, bound, attempt.facts) if attempt.measured else None
         wanted = fixes is None or all(fix.kept for fix in fixes)
         if wanted and not (attempt.measured and attempt.complete):
-            done = attempt.render(threads, on_frame)
+            try:
+                done = attempt.render(threads, on_frame)
+            except FilterFailed as failure:
+                attempt.discard()  # what it gave before it failed is not to be trusted either
+                rolled_back.append(_failed(clip, bound, failure))
+                bound = _without({failure.fix}, bound)
+                continue
             counts.decoded_render += done.decoded
             counts.encoded += done.encoded
             counts.copied += done.copied
@@ -200,8 +209,23 @@ def render_take(
             return Outcome(rendered, tuple(attempt.facts), attempt.unit_facts, counts, ungraded)
         attempt.discard()
         rolled_back += rejected
-        names = {fix.stage for fix in rejected}
-        bound = [(f, operation) for f, operation in bound if not (isinstance(f, FixFilter) and f.fix in names)]
+        bound = _without({fix.stage for fix in rejected}, bound)
+
+
+def _without(names: set[str], bound: list[tuple[Filter, passes.Bound]]) -> list[tuple[Filter, passes.Bound]]:
+    return [(filter_, operation) for filter_, operation in bound if filter_.name not in names]
+
+
+def _failed(clip: Clip, bound: list[tuple[Filter, passes.Bound]], failure: FilterFailed) -> Fix:
+    """Return the account of a filter that could not do its work; raise `TakeError` where the take cannot do without."""
+    for filter_, _ in bound:
+        if filter_.name == failure.fix and filter_.dispensable:
+            return Fix(filter_.name, _parameters(filter_), {}, {"failed": failure.fault}, kept=False)
+    raise TakeError(clip.path, failure.fault, failure.remedy) from failure
+
+
+def _parameters(filter_: Filter) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(filter_))
 
 
 def _ungraded(
@@ -347,8 +371,7 @@ def _judge(
             missing = ", ".join(need.kind.__name__ for need in needs(filter_.judge))
             raise RuntimeError(f"{filter_.id} cannot be judged: one of {missing} was not measured")
         verdict = filter_.judge(**arguments)
-        parameters: Mapping[str, Any] = msgspec.to_builtins(filter_)
-        fixes.append(Fix(filter_.fix, dict(parameters), verdict.before, verdict.after, verdict.kept))
+        fixes.append(Fix(filter_.fix, _parameters(filter_), verdict.before, verdict.after, verdict.kept))
     return fixes
 
 

@@ -32,6 +32,7 @@ from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks, Transient
+from postpipe.programs.process import Surroundings, surrounded
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -78,8 +79,12 @@ class Run:
         Raises `DeliveryError` when nothing can be delivered and `Cancelled` on Ctrl-C; finished work stays
         in the store either way.
         """
-        with _disk_errors(self.outputs.root if self.outputs else self.store.root), on_compile(self._compiling):
-            clips = self._read_clips()
+        with (
+            _disk_errors(self.outputs.root if self.outputs else self.store.root),
+            on_compile(self._compiling),
+            surrounded(Surroundings(self._check, self.store.scratch)),
+        ):
+            clips = self._prepared(self._read_clips())
             start_seconds = time.process_time()
             self._look_at(self._shortened(clips) if self.drafting else clips)
             if not self.board.clips and self.outputs is not None:
@@ -114,6 +119,31 @@ class Run:
             except TakeError as error:
                 self._skip(path, f"{error.fault}; {error.remedy}")
         return clips
+
+    def _prepared(self, clips: list[Clip]) -> list[Clip]:
+        """Return the takes as the outside tools make them, one take at a time: such programs take all there is."""
+        tools = self.plan.tools
+        if not tools.tools:
+            return clips
+        if self.drafting is not None:
+            self._tell(Event("warning", message="a draft leaves the outside tools out"))
+            return clips
+        from postpipe.engine.preparing import Preparing  # runs without tools start sooner
+
+        frames = sum(clip.picture.declared_frames or 0 for clip in clips)
+        self._tell(Event("pass", "outside", total=frames * len(tools.tools)))
+        preparing, made = Preparing(tools, self.store), []
+        for clip in clips:
+            try:
+                remade, prepared = preparing.prepare(clip, self._on_frame("outside", clip))
+            except TakeError as error:
+                self._skip(clip.path, f"{error.fault}; {error.remedy}")
+                continue
+            made.append(remade)
+            self.board.put(prepared, clip.path)
+            self.counts.decoded_outside += sum(use.decoded for use in prepared.uses)
+            self.counts.encoded_outside += sum(use.encoded for use in prepared.uses)
+        return made
 
     def _shortened(self, clips: list[Clip]) -> list[Clip]:
         """Return what a draft sees of the clips."""

@@ -54,6 +54,7 @@ class Parameter:
     default: Any
     help: str
     is_table: bool = False
+    entry: str = "scene"
 
     @property
     def flag(self) -> str:
@@ -65,7 +66,7 @@ class Parameter:
     def metavar(self) -> str:
         """What a value looks like, for the command line."""
         if self.is_table:
-            return "SCENE.KEY=VALUE" if self.fields else "SCENE=TAKE"
+            return f"{self.entry.upper()}.KEY=VALUE" if self.fields else f"{self.entry.upper()}=TAKE"
         return "|".join(words(self.type))
 
     @property
@@ -123,7 +124,7 @@ def _parameters(type_: type[Stage]) -> tuple[Parameter, ...]:
         hint = hints[field.name]
         default = field.default_factory() if callable(field.default_factory) else field.default
         table = type_.open_field == field.name
-        found.append(Parameter(type_.section, field.name, hint, default, _help(hint), table))
+        found.append(Parameter(type_.section, field.name, hint, default, _help(hint), table, type_.open_entry))
     return tuple(found)
 
 

@@ -58,13 +58,14 @@ class Stage(ABC):
     """Base of all stages. `id` names it in plans and keys; raise `version` when its method changes.
 
     Its fields are the keys of `section`; a field named by `open_field` takes the whole section as a table
-    with keys of the user's.
+    with keys of the user's, each of them the name of an `open_entry`.
     """
 
     id: ClassVar[str]
     version: ClassVar[int] = 1
     section: ClassVar[str | None] = None
     open_field: ClassVar[str | None] = None
+    open_entry: ClassVar[str] = "scene"
     summary: ClassVar[str]
 
 
@@ -208,9 +209,11 @@ class Slot(enum.IntEnum):
     RETIME = 2
     OUTSIDE = 3
     SCALE = 4
-    COLOUR = 5
-    REFRAME = 6
-    MARK = 7
+    FIT = 5
+    COLOUR = 6
+    FINISH = 7
+    REFRAME = 8
+    MARK = 9
 
 
 class Filter(Stage):
@@ -228,6 +231,16 @@ class Filter(Stage):
     grade: ClassVar[bool] = False
     bind: Callable[..., PointOp | FrameFilter | None]
 
+    @property
+    def name(self) -> str:
+        """How `FilterFailed` and the report call it."""
+        return self.id
+
+    @property
+    def dispensable(self) -> bool:
+        """Whether a take for which it raises `FilterFailed` is rendered without it; else that take is left out."""
+        return False
+
 
 class FixFilter(Filter):
     """A filter that has to prove itself: `judge` compares the facts before and after, on the same analysers.
@@ -238,6 +251,11 @@ class FixFilter(Filter):
 
     fix: ClassVar[str]
     judge: Callable[..., Verdict]
+
+    @property
+    def name(self) -> str:
+        """The fix that it makes."""
+        return self.fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +316,12 @@ class FrameFilter(Protocol):
     """A bound spatial, temporal or outside filter.
 
     What it gives for a frame depends only on frames at most `margin_frames` away, so that a render can be
-    taken up again in the middle.
+    taken up again in the middle. Raises `FilterFailed` where it cannot do its work.
     """
 
-    margin_frames: ClassVar[int]
+    @property
+    def margin_frames(self) -> int:
+        """Frames before and after one that it depends on."""
 
     def apply(self, frames: Iterable[Frame], canvas: Canvas) -> Iterator[Frame]:
         """Yield the filtered frames in order."""

@@ -52,7 +52,7 @@ def closed_groups(clip: Clip, times: FrameTimes, colour: ColourSpec) -> Groups:
         raise ValueError("only a part of the file is seen")
     index_of = {int(pts): index for index, pts in enumerate(times.pts)}
     groups: list[list[int]] = []
-    with open_take(clip.file) as container:
+    with open_take(clip.picture_path) as container:
         stream = _film(container, clip)
         sets = ParameterSets.parse(stream.codec_context.extradata)
         for count, packet in enumerate(_packets(container, stream)):
@@ -102,7 +102,7 @@ def copy_frames(
     Raises `TakeError` when the file is not the one that was looked at, `OSError` when the disk refuses.
     """
     index_of = {int(pts): index for index, pts in enumerate(times.pts)}
-    with open_take(clip.file) as source:
+    with open_take(clip.picture_path) as source:
         stream = _film(source, clip)
         length_size = ParameterSets.parse(stream.codec_context.extradata).length_size
         container = open_output(

@@ -175,7 +175,7 @@ def allocate_like(
         pts_seconds=frame.pts_seconds,
         colour=colour or frame.colour,
     )
-    fresh.damaged = frame.damaged
+    fresh.damaged, fresh.notes = frame.damaged, frame.notes
     return fresh
 
 
@@ -190,3 +190,18 @@ def is_native(frame: Frame) -> bool:
         and plane.strides == (own.line_size, plane.itemsize)
         for plane, own in zip(frame.planes, native.planes, strict=True)
     )
+
+
+def converted(frame: Frame, pixel_format: PixelFormat) -> Frame:
+    """Return a frame in another of our layouts, with the same coding (libswscale, bicubic chroma); or itself."""
+    if frame.pixel_format == pixel_format:
+        return frame
+    native: av.VideoFrame = frame.native
+    if not is_native(frame):
+        copy = allocate_like(frame)
+        for target, plane in zip(copy.planes, frame.planes, strict=True):
+            np.copyto(target, plane)
+        native = copy.native
+    native = convert_native(native, pixel_format.name, frame.colour, VideoReformatter())
+    planes = native_planes(native, pixel_format)
+    return Frame(frame.index, frame.pts_seconds, planes, pixel_format, frame.colour, native, frame.damaged)

@@ -43,7 +43,7 @@ def read_index(clip: Clip) -> PacketIndex | None:
     keys: list[int] = []
     sound = clip.picture.codec in _ONE_PICTURE_A_PACKET and not clip.picture.interlaced
     try:
-        with open_take(clip.file) as container:
+        with open_take(clip.picture_path) as container:
             for packet in container.demux(container.streams[clip.picture.index]):
                 if not packet.size:
                     continue

@@ -135,7 +135,7 @@ class PictureReader:
     def _open(self) -> VideoStream:
         self.close()
         picture = self.clip.picture
-        self._container = container = open_take(self.clip.file)
+        self._container = container = open_take(self.clip.picture_path)
         stream = container.streams[picture.index] if picture.index < len(container.streams) else None
         if not isinstance(stream, VideoStream):
             raise TakeError(self.clip.file, "the file is not the one that was looked at", "run again")

@@ -50,7 +50,7 @@ class SoundReader:
         self.warnings: list[str] = []
         self._jumps = 0
         self._path = clip.file
-        self._picture = clip.picture.index if clip.container in INDEXED else None
+        self._picture = clip.picture.index if clip.container in INDEXED and clip.remade is None else None
         self._stream_index = stream
         self._rate_hz = rate_hz
         self._channels = channels

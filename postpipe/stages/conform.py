@@ -1,4 +1,4 @@
-"""Conform every take to the project: its rate, size, pixel shape, chroma layout and colour coding."""
+"""Conform every take to the project: its rate and colour coding. `fit` does it for size, pixel shape and layout."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
-from postpipe_kernels import colour, resize
+from postpipe_kernels import colour
 
 from postpipe.conformed import Conformed
 from postpipe.delivery import Admission, Cadence, Encoding, FrameTimes, ProjectFormat, Selection
 from postpipe.draft import Draft
 from postpipe.engine.stage import Canvas, Each, Filter, PointParams, Slot, Task
 from postpipe.errors import TakeError
-from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec, Frame, PictureStream, PixelFormat, Plane
+from postpipe.model import Clip, ColourSpec, Frame, PictureStream
+from postpipe.stages.upscaling import Enlarging
 from postpipe.timing import nearest_standard_rate
 
 KeyT = TypeVar("KeyT", bound=Hashable)
@@ -35,6 +36,9 @@ ProjectSize = Annotated[
 
 DELIVERY_COLOUR = ColourSpec("bt709", "limited", "bt709", "bt709")
 """What players, editors and platforms take a delivery for, at any size."""
+
+LARGEST = 16384
+"""Pixels across or down: the limit of H.264 and H.265."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class SetProject(Task):
     def __post_init__(self) -> None:
         if self.size is not None:
             width, height = map(int, self.size.split("x"))
-            if width % 2 or height % 2 or not 16 <= width <= 16384 or not 16 <= height <= 16384:
-                raise ValueError(f"size = {self.size!r}: width and height must be even, from 16 to 16384")
+            if width % 2 or height % 2 or not 16 <= width <= LARGEST or not 16 <= height <= LARGEST:
+                raise ValueError(f"size = {self.size!r}: width and height must be even, from 16 to {LARGEST}")
         if self.rate is not None and not 1 <= self.rate <= 1000:
             raise ValueError(f"rate = {float(self.rate):g}: expected from 1 to 1000 frames per second")
 
@@ -68,16 +72,20 @@ class SetProject(Task):
         times: Each[FrameTimes],
         encoding: Encoding,
         draft: Draft | None,
+        enlarging: Enlarging | None,
     ) -> ProjectFormat:
         """Return the format; where a key is unset, the value with the most seconds among the selected takes.
 
-        A draft has the shape of the film, and a whole fraction of its size.
+        A size that is not said is larger where an upscaled film is asked for. A draft has the shape of the film, and
+        a whole fraction of its size.
         """
         seconds = {path: times[path].duration_seconds for path in selection.selected}
         if self.size is not None:
             width, height = map(int, self.size.split("x"))
         else:
             width, height = _most({path: _display_size(clips[path].picture) for path in seconds}, seconds)
+            scale = enlarging.scale if enlarging is not None else 1
+            width, height = (min(LARGEST, int(side * scale) // 2 * 2) for side in (width, height))
         if draft is not None:
             divisor = -(-max(width, height) // draft.long_edge_px)
             width, height = (max(16, side // divisor // 2 * 2) for side in (width, height))
@@ -192,169 +200,6 @@ class Retime(Filter):
 
 
 @dataclass(frozen=True)
-class BoundFit:
-    """Scale into a picture of another size or chroma layout, with bars or a crop where the shapes differ.
-
-    `scale_x`, `scale_y`: delivered pixels per source pixel. `left`, `top`: where the scaled picture starts
-    in the delivered one, in pixels, negative when cropped. `width`, `height`: delivered size.
-    """
-
-    margin_frames: ClassVar[int] = 0
-    width: int
-    height: int
-    scale_x: Fraction
-    scale_y: Fraction
-    left: Fraction
-    top: Fraction
-    pixel_format: PixelFormat
-    source_size: tuple[int, int]
-    limited: bool
-
-    def apply(self, frames: Iterable[Frame], canvas: Canvas) -> Iterator[Frame]:
-        """Yield each frame in the delivered size."""
-        plans = None
-        last: tuple[object, Frame] | None = None
-        for frame in frames:
-            if plans is None:
-                plans = [self._plan(plane, frame) for plane in range(3)]
-            if last is not None and last[0] is frame.planes:  # a repeated frame is scaled once
-                out = last[1]
-                yield Frame(frame.index, frame.pts_seconds, out.planes, out.pixel_format, out.colour, out.native)
-                continue
-            out = canvas(frame, pixel_format=self.pixel_format, width=self.width, height=self.height)
-            for source, target, plan in zip(frame.planes, out.planes, plans, strict=True):
-                plan.draw(source, target)
-            last = (frame.planes, out)
-            yield out
-
-    def _plan(self, plane: int, frame: Frame) -> _PlanePlan:
-        """Work out the taps of one plane, once per clip.
-
-        Positions are those of luma pixel centres; chroma is sited left (H.273 type 0) and between lines,
-        so that a scaled chroma plane keeps its place under the luma.
-        """
-        source_format, target_format = frame.pixel_format, self.pixel_format
-        target_width, target_height = target_format.plane_size(plane, self.width, self.height)
-        source_width, source_height = source_format.plane_size(plane, *self.source_size)
-        shifts = (0, 0, 0, 0)
-        if plane:
-            shifts = (
-                source_format.chroma_shift_x, target_format.chroma_shift_x,
-                source_format.chroma_shift_y, target_format.chroma_shift_y,
-            )  # fmt: skip
-        x = _axis(target_width, source_width, self.scale_x, self.left, shifts[0], shifts[1], sited=True)
-        y = _axis(target_height, source_height, self.scale_y, self.top, shifts[2], shifts[3], sited=False)
-        scale = 1 << (target_format.bits - 8)
-        background = 128 * scale if plane else (16 * scale if self.limited else 0)
-        return _PlanePlan(x, y, background, source_format.bits)
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """One direction of a plane: the delivered stretch that shows picture, and its resampling taps."""
-
-    start: int
-    stop: int
-    taps: resize.Taps
-
-
-def _axis(
-    target: int, source: int, scale: Fraction, offset: Fraction, shift_in: int, shift_out: int, *, sited: bool
-) -> _Axis:
-    """Return the taps for one axis of one plane.
-
-    A target sample i has its centre at luma position (i · 2^shift_out) + site, in pixels of the delivered
-    picture; the source sample under it follows from `scale` and `offset`.
-    """
-
-    def site(shift: int) -> Fraction:
-        # distance of a plane's first sample from the picture's edge, in luma pixels
-        return Fraction(1, 2) if sited else Fraction(1 << shift, 2)
-
-    step_in, step_out = 1 << shift_in, 1 << shift_out
-    plane_scale = scale * step_in / step_out  # delivered samples per source sample
-    # position of target sample 0 in source samples
-    phase = ((site(shift_out) - offset) / scale - site(shift_in)) / step_in
-    begin = max(0, -(-offset // step_out))
-    end = min(target, -(-(offset + source * step_in * scale) // step_out))
-    first = phase + begin / plane_scale
-    return _Axis(
-        start=int(begin),
-        stop=int(end),
-        taps=resize.taps(source, int(end - begin), scale=float(plane_scale), phase=float(first)),
-    )
-
-
-@dataclass(frozen=True)
-class _PlanePlan:
-    x: _Axis
-    y: _Axis
-    background: int
-    bits: int
-
-    def draw(self, source: Plane, target: Plane) -> None:
-        """Resample `source` into its place in `target`; fill the rest."""
-        rows, columns = slice(self.y.start, self.y.stop), slice(self.x.start, self.x.stop)
-        target[: rows.start] = self.background
-        target[rows.stop :] = self.background
-        target[rows, : columns.start] = self.background
-        target[rows, columns.stop :] = self.background
-        resize.resample_plane(source, target[rows, columns], self.x.taps, self.y.taps, self.bits)
-
-
-@dataclass(frozen=True)
-class Fit(Filter):
-    """Scale, letterbox or crop to the project's size."""
-
-    id: ClassVar[str] = "fit"
-    summary: ClassVar[str] = "scales to the project's size, with bars or a crop"
-    slot: ClassVar[Slot] = Slot.SCALE
-
-    def bind(self, clip: Clip, project: ProjectFormat) -> BoundFit | None:
-        """Return the filter for one take, or `None` where size, pixel shape and layout fit already."""
-        picture = clip.picture
-        source, target = picture.pixel_format, project.pixel_format
-        layout = PixelFormat(source.name, source.bits, target.chroma_shift_x, target.chroma_shift_y)
-        same_size = (picture.width, picture.height) == (project.width, project.height)
-        if same_size and picture.pixel_aspect == 1 and source == layout:
-            return None
-        across = Fraction(project.width) / (picture.width * picture.pixel_aspect)
-        down = Fraction(project.height, picture.height)
-        scale = min(across, down) if project.fit == "letterbox" else max(across, down)
-        if abs(picture.width * picture.pixel_aspect - project.width) < 2 and abs(picture.height - project.height) < 2:
-            scale = Fraction(1)  # an odd row or column is cut off rather than the whole picture softened
-        scale_x, scale_y = scale * picture.pixel_aspect, scale
-        return BoundFit(
-            width=project.width,
-            height=project.height,
-            scale_x=scale_x,
-            scale_y=scale_y,
-            left=_even((project.width - picture.width * scale_x) / 2),
-            top=_even((project.height - picture.height * scale_y) / 2),
-            pixel_format=_layout_like(layout),
-            source_size=(picture.width, picture.height),
-            limited=picture.colour.range == "limited",
-        )
-
-
-def _even(value: Fraction) -> Fraction:
-    """Return the even number next to `value` on the way to 0: bars and crops begin on a chroma sample.
-
-    Towards 0, so that a crop never uncovers the far edge.
-    """
-    return Fraction(int(value / 2) * 2)
-
-
-def _layout_like(layout: PixelFormat) -> PixelFormat:
-    return next(
-        other
-        for other in PIXEL_FORMATS.values()
-        if (other.bits, other.chroma_shift_x, other.chroma_shift_y)
-        == (layout.bits, layout.chroma_shift_x, layout.chroma_shift_y)
-    )
-
-
-@dataclass(frozen=True)
 class BoundMatchCoding:
     """The affine map between two YCbCr codings."""
 
@@ -388,4 +233,4 @@ class MatchCoding(Filter):
         return BoundMatchCoding(matrix, offset, bits_out, target)
 
 
-STAGES = (AdmitTake, SetProject, SetCadence, Retime, Fit, MatchCoding)
+STAGES = (AdmitTake, SetProject, SetCadence, Retime, MatchCoding)

@@ -11,8 +11,8 @@ from postpipe_kernels import colour
 
 from postpipe.delivery import ProjectFormat
 from postpipe.model import Clip
-from postpipe.stages.conform import Fit
 from postpipe.stages.cuts import SmallPictures
+from postpipe.stages.fit import Fit
 from postpipe.stages.gallery import small_size
 
 Reals = NDArray[np.float64]

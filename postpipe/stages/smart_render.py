@@ -50,6 +50,8 @@ class PlanCopies(Task):
             try:
                 if encoding.video_codec != "h264":
                     raise ValueError(f"the delivery is {encoding.video_codec}; H.264 alone is copied")
+                if clips[event.path].remade is not None:
+                    raise ValueError("its pictures are those that an outside tool made")
                 if not cadences[event.path].plain:
                     raise ValueError("its frames are repeated or dropped to reach the project's rate")
                 found = closed_groups(clips[event.path], times[event.path], project.colour)

@@ -15,7 +15,8 @@ from postpipe.delivery import ProjectFormat
 from postpipe.errors import DeliveryError
 from postpipe.media.frames import allocate, allocate_like
 from postpipe.model import PIXEL_FORMATS, ColourSpec, Frame
-from postpipe.stages.conform import DELIVERY_COLOUR, BoundFit, Fit
+from postpipe.stages.conform import DELIVERY_COLOUR
+from postpipe.stages.fit import BoundFit, Fit
 from tests.clips import make_clip
 from tests.stages.helpers import decode_planes
 from tests.stages.test_quality import _clip_of

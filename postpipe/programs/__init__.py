@@ -1,0 +1,1 @@
+"""Programs that others wrote, run safely: the only room that starts processes."""
