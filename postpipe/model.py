@@ -27,6 +27,11 @@ class Artifact:
 
     schema: ClassVar[str]
 
+    @property
+    def final(self) -> bool:
+        """Whether the store may keep it; what failed for now is tried again."""
+        return True
+
 
 class Facts(Artifact):
     """An artifact that the account of a take shows, in `takes.json` under `facts` → `name`."""

@@ -11,24 +11,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "provenance", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
     "documents": set(),
     "model": set(),
     "timing": set(),
-    "delivery": {"model", "timing", "edit"},
+    "delivery": {"model", "timing", "edit", "provenance"},
     "draft": {"model", "timing"},
     "edit": {"model"},
     "look": {"model", "delivery"},
     "handover": NOUNS,
+    "provenance": {"model"},
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "handover", "engine.stage", "postpipe_kernels"},
-    "api": {*NOUNS, "engine"},
+    "api": {*NOUNS, "engine", "media"},
     "cli": {*NOUNS, "api", "engine", "media", "postpipe_kernels", "postpipe"},
     "postpipe": {"api", "engine", "cli"},
     "postpipe_kernels": set(),

@@ -42,7 +42,15 @@ class Account:
     def warnings(self) -> tuple[str, ...]:
         """Sentences about what concerns no take alone."""
         log: TakeLog | None = self.board.get(TakeLog)
-        return log.warnings if log else ()
+        return (*(log.warnings if log else ()), *self.unsigned)
+
+    @property
+    def unsigned(self) -> tuple[str, ...]:
+        """Sentences about delivered files that were to be signed and could not be."""
+        sequence: JoinedSequence | None = self.board.get(JoinedSequence)
+        clips: list[ClipFile | None] = [self.board.get(ClipFile, path) for path in self.board.clips]
+        delivered = [one for one in (sequence, *clips) if one is not None and one.credentials.problem]
+        return tuple(f"{one.files[0].path} is not signed: {one.credentials.problem}" for one in delivered)
 
     def document(self) -> dict[str, Any]:
         """Return the whole account as plain data."""
@@ -91,14 +99,16 @@ class Account:
         if sequence is None or not sequence.files:
             return None
         facts = [fact for fact in self.board.facts() if isinstance(fact, SequenceFacts)]
+        film = sequence.film
         return {
             "file": sequence.files[0].path,
-            "frames": sequence.frames,
-            "rate": format_rate(sequence.rate),
-            "seconds": round(float(sequence.frames / sequence.rate), 6),
-            "audio_samples": sequence.audio_samples,
-            "loudness_lufs": sequence.loudness_lufs,
-            "true_peak_dbtp": sequence.true_peak_dbtp,
+            "frames": film.frames,
+            "rate": format_rate(film.rate),
+            "seconds": round(float(film.frames / film.rate), 6),
+            "audio_samples": film.audio_samples,
+            "loudness_lufs": film.loudness_lufs,
+            "true_peak_dbtp": film.true_peak_dbtp,
+            "provenance": sequence.credentials.summary(),
             "events": self._events(),
             **{fact.name: fact.summary() for fact in facts},
             "warnings": [text for fact in facts for text in fact.warnings()],
@@ -181,6 +191,7 @@ class Account:
         if rendered is not None:
             entry["fixes"] = [dataclasses.asdict(fix) for fix in rendered.fixes]
             entry["render"] = {
+                "provenance": delivered.credentials.summary() if delivered else None,
                 "copied_frames": rendered.copied,
                 "encoded_frames": sum(unit.frames for unit in rendered.units) - rendered.copied,
                 "encoded_because": rendered.encoded_because,

@@ -228,9 +228,9 @@ class Run:
     def _desk(self) -> Desk:
         outputs = self.outputs
         files = (
-            (self.store.scratch, self._unit, _no_output, Path)
+            (self.store.scratch, self._unit, _no_output, Path, _no_place)
             if outputs is None
-            else (outputs.scratch, self._unit, outputs.publish, outputs.root.joinpath)
+            else (outputs.scratch, self._unit, outputs.publish, outputs.root.joinpath, outputs.place)
         )
         return Desk(*files, self._count_still, self._check, self._progress)
 
@@ -318,6 +318,10 @@ class Run:
 
 
 def _no_output(temporary: Path, name: str) -> str:
+    raise RuntimeError(f"{name}: nothing is delivered in this run")
+
+
+def _no_place(file: OutputFile, name: str) -> OutputFile:
     raise RuntimeError(f"{name}: nothing is delivered in this run")
 
 

@@ -1,4 +1,7 @@
-"""Finished files: one for each selected take, and the sequence. Pictures are copied, sound is encoded once."""
+"""Finished files: one for each selected take, and the sequence. Pictures are copied, sound is encoded once.
+
+They wait below OUT until they are signed, or delivered as they are (`postpipe.stages.sign`).
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from postpipe.delivery import (
-    ClipFile,
+    UNSIGNED,
     Encoding,
+    Film,
+    FinishedClip,
     OutputFile,
     ProjectFormat,
     RenderedBlends,
     RenderedClip,
     Selection,
-    Sequence,
     TimeMap,
     film_units,
 )
@@ -30,10 +34,10 @@ from postpipe.stages.film_sound import FilmSound
 
 @dataclass(frozen=True)
 class WriteClips(Task):
-    """Write each finished take to `clips/`: with its handles, or as a film of its own where scenes are not joined."""
+    """Finish each take: with its handles, or as a film of its own where scenes are not joined."""
 
     id: ClassVar[str] = "clips"
-    summary: ClassVar[str] = "writes clips/<take>.mp4"
+    summary: ClassVar[str] = "finishes the takes: pictures copied, sound encoded once"
     stored: ClassVar[bool] = True
 
     def run(
@@ -47,7 +51,7 @@ class WriteClips(Task):
         encoding: Encoding,
         selection: Selection,
         desk: Desk,
-    ) -> ClipFile:
+    ) -> FinishedClip:
         """Return the file with picture and sound of one take."""
         event = edit.event(clip.path)
         if edit.joined or event is None:
@@ -71,9 +75,9 @@ class WriteClips(Task):
             sound_options=encoding.sound_options,
             sound_samples=sound.samples,
         )
-        name = f"clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
+        name = f"{UNSIGNED}/clips/{clip_stems(selection.selected)[clip.path]}.{encoding.container}"
         digest = desk.publish(temporary, name)
-        return ClipFile((OutputFile(name, digest),), frames, sound.samples, tuple(sound.warnings))
+        return FinishedClip((OutputFile(name, digest),), frames, sound.samples, tuple(sound.warnings))
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
@@ -96,7 +100,7 @@ class JoinSequence(Task):
     """Join the selected takes."""
 
     id: ClassVar[str] = "join"
-    summary: ClassVar[str] = "writes the sequence: pictures copied, sound joined as samples and encoded once"
+    summary: ClassVar[str] = "joins the sequence: pictures copied, sound joined as samples and encoded once"
     scope: ClassVar[str] = "project"
     stored: ClassVar[bool] = True
 
@@ -110,11 +114,11 @@ class JoinSequence(Task):
         project: ProjectFormat,
         encoding: Encoding,
         desk: Desk,
-    ) -> Sequence:
+    ) -> Film:
         """Return the sequence; boundaries of sound are those of the frames, rounded once each."""
         if not edit.joined:
             frames = sum(event.frames for event in edit.events)
-            return Sequence((), frames, project.rate, 0, None, None)
+            return Film((), frames, project.rate, 0, None, None)
         (film,) = edit.films
         units = film_units(film, rendered, edit, blends)
         sound = FilmSound(film, clips, time_maps, encoding, project.rate)
@@ -134,8 +138,9 @@ class JoinSequence(Task):
             sound_samples=sound.samples,
         )
         loudness = meter.result()
+        name = f"{UNSIGNED}/{name}"
         digest = desk.publish(temporary, name)
-        return Sequence(
+        return Film(
             files=(OutputFile(name, digest),),
             frames=joined.frames,
             rate=project.rate,

@@ -1,0 +1,84 @@
+"""What takes say of themselves: their C2PA manifests, read and validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from postpipe.engine.stage import Each, Task
+from postpipe.errors import SettingsError
+from postpipe.model import Clip
+from postpipe.provenance import Provenance, Trust, TrustList
+
+Network = Annotated[
+    bool, Meta(description="fetch manifests that are kept elsewhere and ask whether certificates were revoked")
+]
+
+
+def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network: bool) -> Trust:
+    """Return whom to trust, today. Raises `SettingsError` naming every list that is none."""
+    from postpipe.media.credentials import context
+
+    lists, problems = [], []
+    kinds: tuple[tuple[tuple[Path, ...], Literal["manifest", "tsa"]], ...] = ((signers, "manifest"), (stampers, "tsa"))
+    for paths, kind in kinds:
+        for path in paths:
+            try:
+                one = TrustList(path.name, kind, path.read_text(encoding="utf-8"))
+                context(Trust("", (one,)))
+                lists.append(one)
+            except OSError as error:
+                problems.append(f"{path}: cannot be read ({error.strerror}); name a trust list, a file of certificates")
+            except ValueError:
+                problems.append(f"{path}: holds no certificate; name a trust list in PEM")
+    if problems:
+        raise SettingsError(problems)
+    return Trust(datetime.now(UTC).date().isoformat(), tuple(lists), network)
+
+
+@dataclass(frozen=True)
+class ReadTrust(Task):
+    """Read the trust lists that the user names."""
+
+    id: ClassVar[str] = "trust"
+    summary: ClassVar[str] = "reads the trust lists that are named"
+    section: ClassVar[str] = "provenance"
+    scope: ClassVar[str] = "project"
+
+    trust_lists: Annotated[
+        tuple[str, ...], Meta(description="PEM files of authorities whose signers are trusted; in the folder of takes")
+    ] = ()
+    time_stamp_lists: Annotated[
+        tuple[str, ...], Meta(description="PEM files of authorities whose time stamps are trusted")
+    ] = ()
+    network: Network = False
+
+    def run(self, clips: Each[Clip]) -> Trust:
+        """Return whom to trust; names are looked up in the folder of takes. Raises `SettingsError`."""
+        folder = min(clips, default=Path()).parent
+        signers, stampers = (
+            tuple(folder / name for name in names) for names in (self.trust_lists, self.time_stamp_lists)
+        )
+        return read_trust(signers, stampers, network=self.network)
+
+
+@dataclass(frozen=True)
+class ReadProvenance(Task):
+    """Read and validate the manifest of a take. It is judged anew each day, because certificates expire."""
+
+    id: ClassVar[str] = "provenance"
+    summary: ClassVar[str] = "what takes say of where they come from (C2PA)"
+    stored: ClassVar[bool] = True
+
+    def run(self, clip: Clip, trust: Trust) -> Provenance:
+        """Return the verdict."""
+        from postpipe.media.credentials import read_credentials
+
+        return read_credentials(clip.path, trust)
+
+
+STAGES = (ReadTrust, ReadProvenance)
