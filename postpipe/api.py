@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
-from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.delivery import Encoding, FrameTimes, TakeName
 from postpipe.draft import Draft
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
@@ -20,12 +19,15 @@ from postpipe.engine.settings import Layer, configure, read_config, stage_types
 from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError, SettingsError
+from postpipe.finished import ClipFile
+from postpipe.finished import Sequence as JoinedSequence
 from postpipe.model import Clip, Facts, FilmFacts, SequenceFacts
 from postpipe.sidecar import Sidecar
 from postpipe.stills import Stills
 
 if TYPE_CHECKING:
     from postpipe.engine.assembly import Assembled, Fill
+    from postpipe.provenance import Provenance
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -187,6 +189,24 @@ def assemble(
         first_number=start,
         on_frame=lambda done: listener(Event("progress", "assemble", target.name, done, times.frames)),
     )
+
+
+def verify(
+    files: Iterable[Path | str],
+    *,
+    trust_lists: Iterable[Path | str] = (),
+    time_stamp_lists: Iterable[Path | str] = (),
+    network: bool = False,
+) -> dict[Path, Provenance]:
+    """Return what each file says of where it comes from, and whether it holds; nothing is fetched without `network`.
+
+    The lists are PEM files of authorities that are trusted to issue certificates to signers, or to stamp times.
+    Raises `SettingsError` naming every list that is none.
+    """
+    from postpipe.media.credentials import read_credentials, read_trust
+
+    trust = read_trust(tuple(map(Path, trust_lists)), tuple(map(Path, time_stamp_lists)), network=network)
+    return {path: read_credentials(path, trust) for path in map(Path, files)}
 
 
 def plan(

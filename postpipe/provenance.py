@@ -54,6 +54,7 @@ CHECKS: tuple[tuple[str, str, str], ...] = (
     ("timeOfSigning", "time stamp", "the time of signing does not fit"),
     ("ingredient", "ingredient", "something that it was made from does not validate"),
     ("manifest.inaccessible", "manifest", "the manifest is kept elsewhere and was not fetched"),
+    ("cawg.x509.credential.untrusted", "identity", "who states the identity is on no trust list that was given"),
     ("cawg", "identity", "the statement of identity does not hold"),
     ("", "manifest", "the manifest is damaged or breaks the rules"),
 )

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "provenance", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "finished", "look", "provenance", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
     "documents": set(),
     "model": set(),
     "timing": set(),
-    "delivery": {"model", "timing", "edit", "provenance"},
+    "delivery": {"model", "timing", "edit"},
     "draft": {"model", "timing"},
     "edit": {"model"},
+    "finished": {"model", "delivery", "provenance"},
     "look": {"model", "delivery"},
     "handover": NOUNS,
     "provenance": {"model"},

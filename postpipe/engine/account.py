@@ -8,12 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from postpipe.delivery import Cadence, ClipFile, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
-from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
+from postpipe.finished import ClipFile
+from postpipe.finished import Sequence as JoinedSequence
 from postpipe.look import LookFile
 from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar, TakeLog

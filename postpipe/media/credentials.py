@@ -9,11 +9,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from postpipe.provenance import TOLERATED, Check, Manifest, Provenance, State, Trust
+from postpipe.errors import SettingsError
+from postpipe.provenance import TOLERATED, Check, Manifest, Provenance, State, Trust, TrustList
 
 if TYPE_CHECKING:
     import c2pa
@@ -51,6 +53,25 @@ def context(trust: Trust, time_stamps: str | None = None) -> c2pa.Context:
         return c2pa.Context.from_dict(settings)
     except c2pa.C2paError as error:
         raise ValueError(str(error)) from None
+
+
+def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network: bool) -> Trust:
+    """Return whom to trust, today. Raises `SettingsError` naming every list that is none."""
+    lists, problems = [], []
+    kinds: tuple[tuple[tuple[Path, ...], Literal["manifest", "tsa"]], ...] = ((signers, "manifest"), (stampers, "tsa"))
+    for paths, kind in kinds:
+        for path in paths:
+            try:
+                one = TrustList(path.name, kind, path.read_text(encoding="utf-8"))
+                context(Trust("", (one,)))
+                lists.append(one)
+            except OSError as error:
+                problems.append(f"{path}: cannot be read ({error.strerror}); name a trust list, a file of certificates")
+            except ValueError:
+                problems.append(f"{path}: holds no certificate; name a trust list in PEM")
+    if problems:
+        raise SettingsError(problems)
+    return Trust(datetime.now(UTC).date().isoformat(), tuple(lists), network)
 
 
 def read_credentials(path: Path, trust: Trust) -> Provenance:

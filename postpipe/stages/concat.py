@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from postpipe.delivery import (
-    UNSIGNED,
     Encoding,
-    Film,
-    FinishedClip,
     OutputFile,
     ProjectFormat,
     RenderedBlends,
@@ -26,6 +23,7 @@ from postpipe.delivery import (
 )
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Task
+from postpipe.finished import UNSIGNED, Film, FinishedClip
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
 from postpipe.model import Clip, SoundBlock

@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from postpipe.engine.stage import Each, Task
-from postpipe.errors import SettingsError
 from postpipe.model import Clip
-from postpipe.provenance import Provenance, Trust, TrustList
-
-Network = Annotated[
-    bool, Meta(description="fetch manifests that are kept elsewhere and ask whether certificates were revoked")
-]
-
-
-def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network: bool) -> Trust:
-    """Return whom to trust, today. Raises `SettingsError` naming every list that is none."""
-    from postpipe.media.credentials import context
-
-    lists, problems = [], []
-    kinds: tuple[tuple[tuple[Path, ...], Literal["manifest", "tsa"]], ...] = ((signers, "manifest"), (stampers, "tsa"))
-    for paths, kind in kinds:
-        for path in paths:
-            try:
-                one = TrustList(path.name, kind, path.read_text(encoding="utf-8"))
-                context(Trust("", (one,)))
-                lists.append(one)
-            except OSError as error:
-                problems.append(f"{path}: cannot be read ({error.strerror}); name a trust list, a file of certificates")
-            except ValueError:
-                problems.append(f"{path}: holds no certificate; name a trust list in PEM")
-    if problems:
-        raise SettingsError(problems)
-    return Trust(datetime.now(UTC).date().isoformat(), tuple(lists), network)
+from postpipe.provenance import Provenance, Trust
 
 
 @dataclass(frozen=True)
@@ -55,10 +28,14 @@ class ReadTrust(Task):
     time_stamp_lists: Annotated[
         tuple[str, ...], Meta(description="PEM files of authorities whose time stamps are trusted")
     ] = ()
-    network: Network = False
+    network: Annotated[
+        bool, Meta(description="fetch manifests that are kept elsewhere and ask whether certificates were revoked")
+    ] = False
 
     def run(self, clips: Each[Clip]) -> Trust:
         """Return whom to trust; names are looked up in the folder of takes. Raises `SettingsError`."""
+        from postpipe.media.credentials import read_trust
+
         folder = min(clips, default=Path()).parent
         signers, stampers = (
             tuple(folder / name for name in names) for names in (self.trust_lists, self.time_stamp_lists)
