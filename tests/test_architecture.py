@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "finished", "look", "provenance", "sidecar"}
+NOUNS = set(
+    "model timing delivery documents draft edit stills errors finished look provenance sidecar takeslog".split()
+)
 
 ALLOWED = {
     "errors": set(),
@@ -26,6 +28,7 @@ ALLOWED = {
     "handover": NOUNS,
     "provenance": {"model"},
     "sidecar": {"model"},
+    "takeslog": {"errors", "model"},
     "stills": {"model", "timing", "delivery"},
     "media": {*NOUNS, "postpipe_kernels"},
     "engine": {*NOUNS, "media", "postpipe_kernels"},

@@ -31,6 +31,7 @@ from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
 from postpipe.model import Artifact, Clip, Transient
+from postpipe.takeslog import Logbook
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -89,7 +90,11 @@ class Run:
                 self._tell(Event("warning", message=text))
             if self.outputs is not None and self.plan.renders:
                 self.counts.delivered = account.sequence_frames
-                self.outputs.finish(account.document())
+                document = account.document()
+                self.outputs.finish(document)
+                logbook: Logbook | None = self.board.get(Logbook)
+                if logbook is not None:
+                    logbook.keep(self.outputs.root, document)
         self._tell(Event("done"))
         return account
 

@@ -21,6 +21,7 @@ from postpipe.media.read import PictureReader
 from tests.clips import make_clip
 from tests.engine.toys import TOYS
 
+RECORDS = (".json", ".jsonl", ".lock")
 FAST = {"deliver": {"preset": "ultrafast", "encoder_threads": 1}}
 
 
@@ -32,7 +33,7 @@ def decoded(path: Path) -> list[bytes]:
 def content(out: Path) -> dict[str, bytes]:
     """Everything that was delivered, but the account of the run itself; the sequence before it was signed."""
     files = [path for path in out.rglob("*") if path.is_file() and ".postpipe" not in path.parts]
-    found = {str(path.relative_to(out)): path.read_bytes() for path in files if path.name != "takes.json"}
+    found = {str(path.relative_to(out)): path.read_bytes() for path in files if path.suffix not in RECORDS}
     return found | {"sequence.mp4": (out / UNSIGNED / "sequence.mp4").read_bytes()}
 
 
