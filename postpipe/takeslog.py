@@ -109,7 +109,12 @@ def _parsed(line: str) -> Row | None:
 
 
 def _said(row: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key in COLUMNS if key not in STAMPS and (value := row.get(key))}
+    return {key: _flat(value) for key in COLUMNS if key not in STAMPS and (value := row.get(key))}
+
+
+def _flat(text: str) -> str:
+    """Return a text on one line."""
+    return text.replace("\n", " ")
 
 
 def _is_csv(path: Path) -> bool:
@@ -137,7 +142,7 @@ def _line(path: Path, row: Mapping[str, str]) -> bytes:
         return (json.dumps({key: row[key] for key in COLUMNS if row.get(key)}, ensure_ascii=False) + "\n").encode()
     text = io.StringIO(newline="")
     # One line for each row, whatever stands in a prompt: what is cut off then is one row, and no more.
-    csv.writer(text, lineterminator="\n").writerow([" ".join(row.get(key, "").split("\n")) for key in COLUMNS])
+    csv.writer(text, lineterminator="\n").writerow([_flat(row.get(key, "")) for key in COLUMNS])
     return text.getvalue().encode()
 
 

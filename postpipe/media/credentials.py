@@ -29,10 +29,7 @@ BUFFER_BYTES = 1 << 20
 
 @functools.lru_cache(maxsize=4)
 def context(trust: Trust, time_stamps: str | None = None) -> c2pa.Context:
-    """Return the library's settings; `time_stamps` is the address of an authority that may be asked.
-
-    Raises `ValueError` for a trust list that holds no certificate.
-    """
+    """Return the library's settings; `time_stamps` is the address of an authority that may be asked."""
     import c2pa
 
     anchors = [{"trust_kind": one.kind, "trust_anchors": one.pem, "trust_uri": one.name} for one in trust.lists]
@@ -49,22 +46,21 @@ def context(trust: Trust, time_stamps: str | None = None) -> c2pa.Context:
     }
     if not trust.network:
         settings["core"]["allowed_network_hosts"] = [urlsplit(time_stamps).netloc] if time_stamps else []
-    try:
-        return c2pa.Context.from_dict(settings)
-    except c2pa.C2paError as error:
-        raise ValueError(str(error)) from None
+    return c2pa.Context.from_dict(settings)
 
 
 def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network: bool) -> Trust:
     """Return whom to trust, today. Raises `SettingsError` naming every list that is none."""
+    if signers or stampers:
+        from cryptography import x509
     lists, problems = [], []
     kinds: tuple[tuple[tuple[Path, ...], Literal["manifest", "tsa"]], ...] = ((signers, "manifest"), (stampers, "tsa"))
     for paths, kind in kinds:
         for path in paths:
             try:
-                one = TrustList(path.name, kind, path.read_text(encoding="utf-8"))
-                context(Trust("", (one,)))
-                lists.append(one)
+                pem = path.read_bytes()
+                x509.load_pem_x509_certificates(pem)
+                lists.append(TrustList(path.name, kind, pem.decode()))
             except OSError as error:
                 problems.append(f"{path}: cannot be read ({error.strerror}); name a trust list, a file of certificates")
             except ValueError:
@@ -98,7 +94,7 @@ def _fault(error: c2pa.C2paError) -> Provenance:
         return Provenance("absent")
     if isinstance(error, c2pa.C2paError.NotSupported):
         return Provenance("unsupported")
-    if isinstance(error, c2pa.C2paError.RemoteManifest):
+    if kind == "Remote" or isinstance(error, c2pa.C2paError.RemoteManifest):
         reason = f"its manifest is kept elsewhere and was not fetched: {words.rpartition(' ')[2]}"
         return Provenance("unreadable", checks=(Check.of("manifest.inaccessible"),), reason=reason)
     if isinstance(error, c2pa.C2paError.Io) or "asset could not be parsed" in words:
@@ -120,8 +116,7 @@ def _verdict(document: Mapping[str, Any], state: str) -> Provenance:
     hashes = [code for code in (*_codes(active, "success"), *_codes(active, "failure")) if "Hash." in code]
     intact = all(code.endswith(".match") for code in hashes) if hashes else None
     manifest = _manifest(manifests, label, deltas, depth=0, state=verdict, failures=_codes(active, "failure"))
-    named = next((s.get("trustListUri") for s in active.get("success", []) if s.get("trustListUri")), None)
-    return Provenance(verdict, manifest, tuple(dict.fromkeys(checks)), intact, trust_list=named)
+    return Provenance(verdict, manifest, tuple(dict.fromkeys(checks)), intact, trust_list=results.get("trustListUri"))
 
 
 def _codes(statuses: Mapping[str, Any], kind: str) -> tuple[str, ...]:

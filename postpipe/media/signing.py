@@ -110,9 +110,9 @@ def file_identity(certificate: Path, key: Path, password: str | None) -> Identit
     """
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-    chain = _read_chain(certificate)
+    chain, pem = _read_chain(certificate), _read(key)
     try:
-        private = load_pem_private_key(_read(key), None if password is None else password.encode())
+        private = load_pem_private_key(pem, None if password is None else password.encode())
     except TypeError:
         if password is not None:
             raise SigningError(f"{key}: has no password; take [provenance] password_variable out") from None

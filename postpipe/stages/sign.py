@@ -7,7 +7,7 @@ each `placed` as a `componentOf`. What cannot be signed is delivered unsigned, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -104,7 +104,7 @@ class PlanSigning(Task):
             chain = identity_of(plan).chain
         except SigningError as error:
             raise SettingsError([f"[provenance] {error}"]) from None
-        return SignPlan(**{name: getattr(plan, name) for name in plan.__dataclass_fields__} | {"chain": chain})
+        return replace(plan, chain=chain)
 
 
 def identity_of(plan: SignPlan) -> Identity:
