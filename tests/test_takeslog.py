@@ -57,7 +57,8 @@ def test_a_line_that_a_crash_cut_off_costs_that_line_alone(tmp_path: Path, name:
 def test_two_writers_do_not_mix(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from postpipe import takeslog\n"
-        "for n in range(40): takeslog.append(Path(sys.argv[1]), [{'file': f'{sys.argv[2]}{n}.mp4', 'prompt': 'x' * 9000}])"
+        "path, name = Path(sys.argv[1]), sys.argv[2]\n"
+        "for n in range(40): takeslog.append(path, [{'file': f'{name}{n}.mp4', 'prompt': 'x' * 9000}])"
     )
     path = tmp_path / "log.csv"
     writers = [subprocess.Popen([sys.executable, "-c", code, path, name]) for name in "ab"]
