@@ -323,7 +323,8 @@ def colour(result: dict[str, Any]) -> Iterator[str]:
 def provenance(result: dict[str, Any]) -> Iterator[str]:
     """Verdicts, tampering, cost."""
     agreement = result["agreement"]
-    yield f"| state and codes are those of the C2PA library | {agreement['agree']} of {agreement['files']} files | all |"
+    agree = f"{agreement['agree']} of {agreement['files']} files"
+    yield f"| state and codes are those of the C2PA library | {agree} | all |"
     for name, row in result["tampering"].items():
         named = f"{row['flips_accepted']}; {row['flips_named_as_content']}"
         yield f"| {name}: {row['flips']} bits flipped in media data: accepted; named as content | {named} | 0; all |"
@@ -332,8 +333,8 @@ def provenance(result: dict[str, Any]) -> Iterator[str]:
     cost = result["cost"]
     for row in cost["rows"]:
         yield (
-            f"| {row['takes']} {row['material']}, {row['megabytes']:.0f} MB with clips and film, signed and read again: "
-            f"CPU; to SHA-256 | {row['cpu_seconds']:.2f} s; {row['ratio']:.2f} | ≤ 4 for 50 takes |"
+            f"| {row['takes']} {row['material']}, {row['megabytes']:.0f} MB with clips and film: signed and read "
+            f"again, CPU; to SHA-256 | {row['cpu_seconds']:.2f} s; {row['ratio']:.2f} | ≤ 4 for 50 takes |"
         )
     yield f"| CPU per byte, 50 takes to 5 | {cost['seconds_per_byte_at_50_to_5']:.2f} | linear |"
 

@@ -25,7 +25,7 @@ OPTIONS = ["--deliver-preset", "medium", "--deliver-unit-seconds", "1", "--json"
 
 
 def delivered(out: Path) -> dict[str, str]:
-    """Return the digests of everything that is visible in OUT but accounts and logs; of the film before it was signed."""
+    """Return the digests of everything that is visible in OUT but records; of the film, before it was signed."""
     files = [p for p in out.rglob("*") if p.is_file() and ".postpipe" not in p.parts and p.suffix not in RECORDS]
     unsigned = {p: out / UNSIGNED / p.name for p in files if p.name == "sequence.mp4"}
     return {str(p.relative_to(out)): hashlib.sha256(unsigned.get(p, p).read_bytes()).hexdigest() for p in files}
