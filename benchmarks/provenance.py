@@ -33,7 +33,7 @@ from postpipe.media.signing import Signing, development_identity
 from postpipe.provenance import Action, Credentials, History, Provenance, SignPlan, Trust
 from postpipe.stages.sign import DeliverSequence
 
-NOBODY = Trust("")
+NOBODY = Trust()
 TAKES = (5, 10, 25, 50)
 DEFINITION = {
     "claim_generator_info": [{"name": "benchmark"}],

@@ -162,7 +162,8 @@ class Provenance(Facts):
         failed = [check.sentence() for check in self.checks if not check.tolerated]
         if self.state != "invalid" or not failed:
             return WORDS[self.state] + (f": {self.reason}" if self.reason else "")
-        return "; ".join([*failed, *(["the content fits the hash in it"] if self.content_intact else [])])
+        notes = ["the content fits the hash in it"] if self.content_intact else []
+        return "; ".join([*failed, *notes, *([self.reason] if self.reason else [])])
 
     @property
     def has_manifest(self) -> bool:
@@ -207,12 +208,19 @@ class TrustList:
 
 @dataclass(frozen=True)
 class Trust(Artifact):
-    """Whom to trust, and on which day (ISO 8601): certificates expire. `network`: whether anything may be fetched."""
+    """Whom to trust. `network`: whether anything may be fetched."""
 
     schema: ClassVar[str] = "postpipe.trust.1"
-    day: str
     lists: tuple[TrustList, ...] = ()
     network: bool = False
+
+
+@dataclass(frozen=True)
+class Today(Artifact):
+    """The day (ISO 8601, UTC) on which certificates are judged: they expire."""
+
+    schema: ClassVar[str] = "postpipe.today.1"
+    day: str
 
 
 # What a delivery says of itself

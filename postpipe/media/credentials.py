@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -50,7 +49,7 @@ def context(trust: Trust, time_stamps: str | None = None) -> c2pa.Context:
 
 
 def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network: bool) -> Trust:
-    """Return whom to trust, today. Raises `SettingsError` naming every list that is none."""
+    """Return whom to trust. Raises `SettingsError` naming every list that is none."""
     if signers or stampers:
         from cryptography import x509
     lists, problems = [], []
@@ -67,7 +66,7 @@ def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network
                 problems.append(f"{path}: holds no certificate; name a trust list in PEM")
     if problems:
         raise SettingsError(problems)
-    return Trust(datetime.now(UTC).date().isoformat(), tuple(lists), network)
+    return Trust(tuple(lists), network)
 
 
 def read_credentials(path: Path, trust: Trust) -> Provenance:

@@ -241,13 +241,17 @@ def _key_signer(key: PrivateKeyTypes, algorithm: str) -> SignBytes:
 
 @dataclass(frozen=True, slots=True)
 class Ingredient:
-    """A file that another one was made of. `label` is what actions call it by, `relationship` as in `Manifest`."""
+    """A file that another one was made of. `label` is what actions call it by, `relationship` as in `Manifest`.
+
+    A `bare` one is taken in without a manifest: it has none, or one that cannot be read.
+    """
 
     path: Path
     label: str
     title: str
     relationship: str
     description: str | None = None
+    bare: bool = False
 
 
 class Signing:
@@ -296,7 +300,7 @@ class Signing:
                 if one.description:
                     said["description"] = one.description
                 with one.path.open("rb", buffering=BUFFER_BYTES) as file:
-                    builder.add_ingredient(json.dumps(said), _media_type(one.path), file)
+                    builder.add_ingredient(json.dumps(said), UNKNOWN if one.bare else _media_type(one.path), file)
             with (
                 source.open("rb", buffering=BUFFER_BYTES) as given,
                 target.open("w+b", buffering=BUFFER_BYTES) as made,
@@ -314,6 +318,8 @@ class Signing:
 
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".mov": "video/quicktime"}
+UNKNOWN = "application/octet-stream"
+"""What the library does not look into."""
 
 
 def _media_type(path: Path) -> str:
@@ -322,7 +328,7 @@ def _media_type(path: Path) -> str:
         head = file.read(12)
     if head[4:8] == b"ftyp":
         return "video/mp4"
-    return "video/avi" if head[:4] == b"RIFF" and head[8:] == b"AVI " else "application/octet-stream"
+    return "video/avi" if head[:4] == b"RIFF" and head[8:] == b"AVI " else UNKNOWN
 
 
 def password_from(variable: str | None) -> str | None:

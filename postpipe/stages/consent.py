@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,6 +16,7 @@ from postpipe.documents import DocumentError, in_file, parse_toml, read_text, to
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
 from postpipe.model import Artifact, Clip, Facts
+from postpipe.provenance import Today
 from postpipe.sidecar import Sidecar
 
 FILE_NAME = "consent.toml"
@@ -127,14 +128,14 @@ class ReadGrants(Task):
     summary: ClassVar[str] = "reads consent.toml"
     scope: ClassVar[str] = "project"
 
-    def run(self, clips: Each[Clip]) -> Grants:
+    def run(self, clips: Each[Clip], today: Today) -> Grants:
         """Return the grants. Raises `SettingsError` naming file and line: consent is nothing to be guessed."""
         found: list[Grant] = []
         for folder in dict.fromkeys(path.parent for path in clips):
             path = folder / FILE_NAME
             if path.is_file():
                 found += read_grants(path)
-        return Grants(tuple(found), datetime.now(UTC).date().isoformat())
+        return Grants(tuple(found), today.day)
 
 
 def read_grants(path: Path) -> Iterator[Grant]:

@@ -33,8 +33,9 @@ class Rendered:
         """Write the finished file with its manifest. Raises `SigningError`."""
         from postpipe.media.signing import Ingredient
 
-        said = None if self.provenance.has_manifest else self.provenance.words
-        original = Ingredient(self.source, ORIGINAL, self.source.name, "parentOf", said)
+        bare = self.provenance.manifest is None
+        said = self.provenance.words if bare else None
+        original = Ingredient(self.source, ORIGINAL, self.source.name, "parentOf", said, bare)
         opened = _action(Action("c2pa.opened"), ingredients=[ORIGINAL])
         actions = [opened, *(_action(action) for action in self.history.actions)]
         manifest = definition(self.title, actions, self.history.declared.assertions)
@@ -137,7 +138,7 @@ def check_clip(manifest: Manifest | None, take: Rendered) -> None:
     _expect(f"the actions of {title}", ["c2pa.opened", *(a.name for a in take.history.actions)], list(found.actions))
     originals = [one for one in found.ingredients if one.relationship == "parentOf"]
     _expect(f"the originals of {title}", 1, len(originals))
-    carried = take.provenance.state if take.provenance.has_manifest else "absent"
+    carried = take.provenance.state if take.provenance.manifest is not None else "absent"
     _expect(f"the state of the original of {title}", carried, originals[0].state)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -10,7 +11,7 @@ from msgspec import Meta
 
 from postpipe.engine.stage import Each, Task
 from postpipe.model import Clip
-from postpipe.provenance import Provenance, Trust
+from postpipe.provenance import Provenance, Today, Trust
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,19 @@ class ReadTrust(Task):
 
 
 @dataclass(frozen=True)
+class TellDay(Task):
+    """Tell the day."""
+
+    id: ClassVar[str] = "today"
+    summary: ClassVar[str] = "the day, since certificates expire"
+    scope: ClassVar[str] = "project"
+
+    def run(self) -> Today:
+        """Return the day."""
+        return Today(datetime.now(UTC).date().isoformat())
+
+
+@dataclass(frozen=True)
 class ReadProvenance(Task):
     """Read and validate the manifest of a take. It is judged anew each day, because certificates expire."""
 
@@ -51,11 +65,11 @@ class ReadProvenance(Task):
     summary: ClassVar[str] = "what takes say of where they come from (C2PA)"
     stored: ClassVar[bool] = True
 
-    def run(self, clip: Clip, trust: Trust) -> Provenance:
+    def run(self, clip: Clip, trust: Trust, today: Today) -> Provenance:
         """Return the verdict."""
         from postpipe.media.credentials import read_credentials
 
         return read_credentials(clip.path, trust)
 
 
-STAGES = (ReadTrust, ReadProvenance)
+STAGES = (ReadTrust, TellDay, ReadProvenance)

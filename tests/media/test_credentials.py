@@ -20,7 +20,7 @@ from postpipe.provenance import CHECKS, Check, Trust
 from tests.certificates import make_signer
 from tests.clips import make_clip
 
-NOBODY = Trust("2026-01-01")
+NOBODY = Trust()
 CREATED = {
     "label": "c2pa.actions.v2",
     "data": {

@@ -16,7 +16,7 @@ from tests.certificates import KEYS, make_signer
 from tests.clips import make_clip
 from tests.media.test_credentials import DEFINITION
 
-NOBODY = Trust("2026-01-01")
+NOBODY = Trust()
 
 
 def sign(identity: Identity, folder: Path, suffix: str = ".mp4") -> Path:

@@ -14,13 +14,13 @@ from postpipe.finished import UNSIGNED
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
 from postpipe.media.signing import Signing, SigningError, development_identity
-from postpipe.provenance import Action, History, Manifest, Provenance, Trust
-from postpipe.stages.manifests import Rendered, check_clip, check_sequence
+from postpipe.provenance import Action, Assertion, Declared, History, Manifest, Provenance, Trust
+from postpipe.stages.manifests import Rendered, check_clip, check_sequence, read_again
 from tests.certificates import make_signer
 from tests.clips import make_clip
 from tests.media.test_credentials import DEFINITION
 
-NOBODY = Trust("2026-01-01")
+NOBODY = Trust()
 FAST = {"deliver": {"preset": "ultrafast", "encoder_threads": 1}}
 
 
@@ -184,6 +184,41 @@ def test_the_proof_tells_a_manifest_that_says_something_else() -> None:
             check_clip(manifest, take)
     with pytest.raises(SigningError, match="number of takes"):
         check_sequence(Manifest("s", "valid", actions=("c2pa.created",)), ["c2pa.created"], [take])
+
+
+def test_what_a_stage_declares_is_signed_with_the_take(tmp_path: Path) -> None:
+    bound = Declared(
+        (Action("c2pa.watermarked.bound", "a mark that cannot be seen", {"payload": "0badc0de"}),),
+        (Assertion("c2pa.soft-binding", {"alg": "test.mark", "blocks": [{"scope": {}, "value": "0badc0de"}]}),),
+    )
+    original = make_clip(tmp_path / "original.mp4", frames=8)
+    rendered = make_clip(tmp_path / "a.mp4", frames=8, seed=2)
+    take = Rendered(original, rendered, History((Action("c2pa.transcoded"),), bound), Provenance("absent"))
+    with Signing(development_identity(), NOBODY) as signing:
+        take.sign(signing, tmp_path / "signed.mp4")
+    found = read_again(tmp_path / "signed.mp4", NOBODY)
+    check_clip(found.manifest, take)
+    assert found.manifest is not None
+    assert found.manifest.actions == ("c2pa.opened", "c2pa.transcoded", "c2pa.watermarked.bound")
+    assert b"test.mark" in (tmp_path / "signed.mp4").read_bytes()
+
+
+def test_a_take_with_a_damaged_manifest_is_carried_as_far_as_it_goes(two: Path, tmp_path: Path) -> None:
+    signed = two / "scene01.mp4"
+    box = next(box for box in top_level(signed) if box.kind == b"uuid")
+    data = signed.read_bytes()
+    rendered = make_clip(tmp_path / "a.mp4", frames=8)
+    unreadable = 0
+    for start, size in ((40, 400), (1200, 40), (700, 16)):
+        position = box.content + start
+        signed.write_bytes(data[:position] + b"\xff" * size + data[position + size :])
+        own = read_credentials(signed, NOBODY)
+        unreadable += own.state == "invalid" and own.manifest is None
+        take = Rendered(signed, rendered, History((Action("c2pa.transcoded"),)), own)
+        with Signing(development_identity(), NOBODY) as signing:
+            take.sign(signing, tmp_path / "signed.mp4")
+        check_clip(read_again(tmp_path / "signed.mp4", NOBODY).manifest, take)
+    assert unreadable
 
 
 def test_real_signed_files_keep_their_chain(media: Path, tmp_path: Path) -> None:
