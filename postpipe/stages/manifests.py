@@ -119,10 +119,13 @@ def read_again(file: Path, trust: Trust) -> Provenance:
     return found
 
 
-def check_sequence(manifest: Manifest | None, actions: Sequence[str], takes: Sequence[Rendered]) -> None:
+def check_sequence(
+    manifest: Manifest | None, source_type: str, actions: Sequence[str], takes: Sequence[Rendered]
+) -> None:
     """Compare the manifest of a sequence with what was done. Raises `SigningError` naming what differs."""
     found = manifest or Manifest(None, "absent")
     _expect("its actions", list(actions), list(found.actions))
+    _expect("its digital source type", (source_type,), found.source_types)
     _expect("its number of takes", len(takes), len(found.ingredients))
     for take, ingredient in zip(takes, found.ingredients, strict=True):
         _expect(f"{take.title}", "componentOf", ingredient.relationship)

@@ -196,8 +196,10 @@ class DeliverSequence(Task):
             )
             for event in edit.events
         ]
-        ai = plan.generated or any(_says_ai(provenances[path], sidecars.get(path)) for path in provenances)
-        actions = list(sequence_actions(edit.events, histories, COMPOSITE_WITH_AI if ai else COMPOSITE))
+        shown = [event.path for event in edit.events]
+        ai = plan.generated or any(_says_ai(provenances[path], sidecars.get(path)) for path in shown)
+        source_type = COMPOSITE_WITH_AI if ai else COMPOSITE
+        actions = list(sequence_actions(edit.events, histories, source_type))
         assertions = distinct(a for take in takes for a in take.history.declared.assertions)
 
         def sign(signing: Signing, target: Path) -> Provenance:
@@ -215,7 +217,7 @@ class DeliverSequence(Task):
 
             signing.sign(desk.output(file.path), target, definition(name, actions, assertions), ingredients())
             found = read_again(target, trust)
-            check_sequence(found.manifest, [action["action"] for action in actions], takes)
+            check_sequence(found.manifest, source_type, [action["action"] for action in actions], takes)
             return found
 
         placed, credentials = deliver(file, name, plan, trust, sources, desk, sign)

@@ -14,7 +14,7 @@ from postpipe.finished import UNSIGNED
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
 from postpipe.media.signing import Signing, SigningError, development_identity
-from postpipe.provenance import Action, Assertion, Declared, History, Manifest, Provenance, Trust
+from postpipe.provenance import COMPOSITE, Action, Assertion, Declared, History, Manifest, Provenance, Trust
 from postpipe.stages.manifests import Rendered, check_clip, check_sequence, read_again
 from tests.certificates import make_signer
 from tests.clips import make_clip
@@ -168,7 +168,8 @@ def test_the_proof_tells_a_manifest_that_says_something_else() -> None:
     actions = ("c2pa.opened", "c2pa.trimmed", "c2pa.transcoded")
     good = Manifest("a.mp4", "valid", "componentOf", actions=actions, ingredients=(original,))
     check_clip(good, take)
-    check_sequence(Manifest("s", "valid", actions=("c2pa.created",), ingredients=(good,)), ["c2pa.created"], [take])
+    said = {"actions": ("c2pa.created",), "source_types": (COMPOSITE,)}
+    check_sequence(Manifest("s", "valid", **said, ingredients=(good,)), COMPOSITE, ["c2pa.created"], [take])
     wrong = [
         Manifest("a.mp4", "valid", "componentOf", actions=actions[:2], ingredients=(original,)),
         Manifest("a.mp4", "invalid", "componentOf", actions=actions, ingredients=(original,)),
@@ -183,7 +184,9 @@ def test_the_proof_tells_a_manifest_that_says_something_else() -> None:
         with pytest.raises(SigningError, match="read again"):
             check_clip(manifest, take)
     with pytest.raises(SigningError, match="number of takes"):
-        check_sequence(Manifest("s", "valid", actions=("c2pa.created",)), ["c2pa.created"], [take])
+        check_sequence(Manifest("s", "valid", **said), COMPOSITE, ["c2pa.created"], [take])
+    with pytest.raises(SigningError, match="digital source type"):
+        check_sequence(Manifest("s", "valid", **said, ingredients=(good,)), "other", ["c2pa.created"], [take])
 
 
 def test_what_a_stage_declares_is_signed_with_the_take(tmp_path: Path) -> None:
