@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -101,9 +100,8 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
 def _speed(times: FrameTimes, time_map: TimeMap, shown: range) -> float | None:
     """Return source seconds per delivered second, or `None` where they are the same, to a frame at either end."""
     first, last = (int(time_map.source[frame]) for frame in (shown.start, shown.stop - 1))
-    longest = max(int(np.diff(times.pts).max()) if times.frames > 1 else 0, times.last_duration) * times.time_base
-    after = times.seconds(last + 1) if last + 1 < times.frames else times.seconds(last) + longest
-    source, delivered = after - times.seconds(first), Fraction(len(shown)) / time_map.rate
+    source, delivered = times.seconds(last) - times.seconds(first), (len(shown) - 1) / time_map.rate
+    longest = int(max(np.diff(times.pts), default=0)) * times.time_base
     if abs(source - delivered) <= 2 * max(longest, 1 / time_map.rate):
         return None
     return float(source / delivered)
