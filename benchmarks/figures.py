@@ -346,6 +346,25 @@ def handover(result: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def provenance(result: dict[str, Any]) -> Iterator[str]:
+    """Verdicts, tampering, cost."""
+    agreement = result["agreement"]
+    agree = f"{agreement['agree']} of {agreement['files']} files"
+    yield f"| state and codes are those of the C2PA library | {agree} | all |"
+    for name, row in result["tampering"].items():
+        named = f"{row['flips_accepted']}; {row['flips_named_as_content']}"
+        yield f"| {name}: {row['flips']} bits flipped in media data: accepted; named as content | {named} | 0; all |"
+        edits = len(row["edits"])
+        yield f"| … {edits} other edits (index moved, cut off, put elsewhere): accepted | {row['edits_accepted']} | 0 |"
+    cost = result["cost"]
+    for row in cost["rows"]:
+        yield (
+            f"| {row['takes']} {row['material']}, {row['megabytes']:.0f} MB with clips and film: signed and read "
+            f"again, CPU; to SHA-256 | {row['cpu_seconds']:.2f} s; {row['ratio']:.2f} | ≤ 4 for 50 takes |"
+        )
+    yield f"| CPU per byte, 50 takes to 5 | {cost['seconds_per_byte_at_50_to_5']:.2f} | linear |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -360,6 +379,7 @@ SECTIONS = (
     ("flicker_cost", "The cost of flicker", flicker_cost),
     ("stills", "Frames out and back", stills),
     ("quality", "Quality checks on held-out clips, against takecheck", quality),
+    ("provenance", "Provenance", provenance),
     ("looks", "One look, three faces", looks),
     ("colour_speed", "Looks: speed", colour_speed),
     ("colour_memory", "Looks: memory", colour_memory),

@@ -19,14 +19,17 @@ from pathlib import Path
 import av
 
 from benchmarks.common import POSTPIPE, ROOT, record, workplace
+from postpipe.finished import UNSIGNED
 
+RECORDS = (".json", ".jsonl", ".lock")
 OPTIONS = ["--deliver-preset", "medium", "--deliver-unit-seconds", "1", "--json"]
 
 
 def delivered(out: Path) -> dict[str, str]:
-    """Return the digests of everything that is visible in OUT but the account of the last run."""
-    files = [p for p in out.rglob("*") if p.is_file() and ".postpipe" not in p.parts and p.name != "takes.json"]
-    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    """Return the digests of everything that is visible in OUT but records; of the film, before it was signed."""
+    files = [p for p in out.rglob("*") if p.is_file() and ".postpipe" not in p.parts and p.suffix not in RECORDS]
+    unsigned = {p: out / UNSIGNED / p.name for p in files if p.name == "sequence.mp4"}
+    return {str(p.relative_to(out)): hashlib.sha256(unsigned.get(p, p).read_bytes()).hexdigest() for p in files}
 
 
 def units(out: Path) -> set[str]:

@@ -1,6 +1,6 @@
 """postpipe: a folder of AI-generated takes becomes one finished sequence.
 
-`postpipe.run`, `inspect`, `extract`, `assemble`, `export` and `plan` do what the commands of the same name do, and
+`postpipe.run`, `inspect`, `extract`, `assemble`, `verify`, `export` and `plan` do what the commands of the same name do, and
 return the facts that those print.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Account", "assemble", "export", "extract", "inspect", "plan", "run"]
+__all__ = ["Account", "assemble", "export", "extract", "inspect", "plan", "run", "verify"]
 
 if TYPE_CHECKING:
-    from postpipe.api import assemble, export, extract, inspect, plan, run
+    from postpipe.api import assemble, export, extract, inspect, plan, run, verify
     from postpipe.engine.account import Account
 
 

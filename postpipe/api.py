@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from postpipe.conformed import RelinkedTimeline
-from postpipe.delivery import ClipFile, Encoding, FrameTimes, TakeName
-from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.delivery import Encoding, FrameTimes, TakeName
 from postpipe.draft import Draft
 from postpipe.engine import plan as planning
 from postpipe.engine.account import Account
@@ -21,6 +20,8 @@ from postpipe.engine.settings import Layer, configure, read_config, setting, sta
 from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
 from postpipe.errors import DeliveryError, SettingsError
+from postpipe.finished import ClipFile
+from postpipe.finished import Sequence as JoinedSequence
 from postpipe.model import Clip, Facts, FilmFacts, SequenceFacts
 from postpipe.sidecar import Sidecar
 from postpipe.stills import Stills
@@ -28,6 +29,7 @@ from postpipe.stills import Stills
 if TYPE_CHECKING:
     from postpipe.engine.assembly import Assembled, Fill
     from postpipe.handover.export import Exported
+    from postpipe.provenance import Provenance
 
 CONFIG_NAME = "postpipe.toml"
 
@@ -230,6 +232,24 @@ def export(
         raise SettingsError([f"{to}: is not known; name one of {', '.join(TARGETS)}"])
     target = Path(out) if out is not None else Path(delivery)
     return write_timelines(Path(delivery), to, target, ungraded=ungraded, name=name)
+
+
+def verify(
+    files: Iterable[Path | str],
+    *,
+    trust_lists: Iterable[Path | str] = (),
+    time_stamp_lists: Iterable[Path | str] = (),
+    network: bool = False,
+) -> dict[Path, Provenance]:
+    """Return what each file says of where it comes from, and whether it holds; nothing is fetched without `network`.
+
+    The lists are PEM files of authorities that are trusted to issue certificates to signers, or to stamp times.
+    Raises `SettingsError` naming every list that is none.
+    """
+    from postpipe.media.credentials import read_credentials, read_trust
+
+    trust = read_trust(tuple(map(Path, trust_lists)), tuple(map(Path, time_stamp_lists)), network=network)
+    return {path: read_credentials(path, trust) for path in map(Path, files)}
 
 
 def plan(

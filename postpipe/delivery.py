@@ -383,33 +383,3 @@ class OutputFile:
 
     path: str
     digest: str
-
-
-@dataclass(frozen=True)
-class ClipFile(Artifact):
-    """The finished picture and sound of one selected take, `clips/<stem>.mp4`, with its handles.
-
-    `warnings` are sentences about places where its sound was missing or damaged, and silence was put in.
-    """
-
-    schema: ClassVar[str] = "postpipe.clip-file.1"
-    files: tuple[OutputFile, ...]
-    frames: int
-    sound_samples: int
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Sequence(Artifact):
-    """The joined sequence; `files` is empty where each scene is delivered on its own.
-
-    `loudness_lufs` and `true_peak_dbtp` are `None` where there is only silence.
-    """
-
-    schema: ClassVar[str] = "postpipe.sequence.1"
-    files: tuple[OutputFile, ...]
-    frames: int
-    rate: Fraction
-    audio_samples: int
-    loudness_lufs: float | None
-    true_peak_dbtp: float | None

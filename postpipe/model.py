@@ -28,6 +28,11 @@ class Artifact:
 
     schema: ClassVar[str]
 
+    @property
+    def final(self) -> bool:
+        """Whether the store may keep it; what failed for now is tried again."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Remark:

@@ -11,20 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {
-    "model",
-    "timing",
-    "delivery",
-    "conformed",
-    "documents",
-    "draft",
-    "edit",
-    "stills",
-    "errors",
-    "look",
-    "sidecar",
-    "tools",
-}
+NOUNS = set(
+    "model timing delivery conformed documents draft edit stills errors finished look provenance sidecar takeslog "
+    "tools".split()
+)
 
 ALLOWED = {
     "errors": set(),
@@ -35,9 +25,12 @@ ALLOWED = {
     "conformed": {"model", "timing", "delivery"},
     "draft": {"model", "timing"},
     "edit": {"model"},
+    "finished": {"model", "delivery", "provenance"},
     "look": {"model", "delivery"},
     "handover": NOUNS,
+    "provenance": {"model"},
     "sidecar": {"model"},
+    "takeslog": {"errors", "model"},
     "stills": {"model", "timing", "delivery"},
     "tools": {"model"},
     "media": {*NOUNS, "postpipe_kernels"},
@@ -45,7 +38,7 @@ ALLOWED = {
     "engine": {*NOUNS, "media", "programs", "postpipe_kernels"},
     "stages": {*NOUNS, "media", "programs", "handover", "engine.stage", "postpipe_kernels"},
     "incoming": {*NOUNS, "handover", "engine"},
-    "api": {*NOUNS, "engine", "handover", "incoming"},
+    "api": {*NOUNS, "engine", "handover", "incoming", "media"},
     "otio_plugin": {*NOUNS, "api", "engine", "handover"},
     "hooks": {*NOUNS, "api"},
     "watching": {*NOUNS, "media"},

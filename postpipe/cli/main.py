@@ -14,7 +14,7 @@ import click
 from postpipe import __version__
 from postpipe.errors import Cancelled, DeliveryError, PostpipeError, SettingsError
 
-EXIT_USAGE, EXIT_SKIPPED, EXIT_NOTHING, EXIT_GATE, EXIT_INTERRUPTED = 2, 3, 4, 6, 130
+EXIT_USAGE, EXIT_SKIPPED, EXIT_NOTHING, EXIT_INVALID, EXIT_GATE, EXIT_INTERRUPTED = 2, 3, 4, 5, 6, 130
 
 COMMANDS = {
     "run": "Turn a folder of takes into a finished sequence.",
@@ -23,6 +23,7 @@ COMMANDS = {
     "extract": "Write frames of takes as picture files.",
     "assemble": "Make a clip of processed frames, with the time, sound and tags of the one they came from.",
     "export": "Write the timeline of a delivery for an editing program.",
+    "verify": "Say what files say of where they come from (C2PA), and whether it holds.",
     "plan": "Print what a run would do, as text or as a Mermaid picture.",
     "stages": "List the stages, what they read and make, and their settings.",
     "bench": "Measure the kernels against NumPy and OpenCV.",
@@ -60,8 +61,9 @@ def cli() -> None:
     postpipe run TAKES -o OUT     a folder of takes becomes OUT/sequence.mp4
     postpipe COMMAND --help       what a command takes
 
-    Exit codes: 0 all done, 2 wrong usage or settings, 3 some takes were skipped, 4 nothing could be done,
-    6 inspect --gate does not let some takes pass, 130 interrupted.
+    Exit codes: 0 all done, 2 wrong usage or settings, 3 some takes were skipped or the sequence could not be signed,
+    4 nothing could be done, 5 verify found an invalid file, 6 inspect --gate does not let some takes pass,
+    130 interrupted.
     """
 
 

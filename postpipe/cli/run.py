@@ -72,5 +72,5 @@ def command(
         print_json(document)
     else:
         print_summary(document, out)
-    if account.skipped:
+    if account.skipped or account.unsigned:
         sys.exit(EXIT_SKIPPED)

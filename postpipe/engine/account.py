@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from postpipe.conformed import Conformed, RelinkedTimeline
-from postpipe.delivery import Cadence, ClipFile, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
-from postpipe.delivery import Sequence as JoinedSequence
+from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
+from postpipe.finished import ClipFile
+from postpipe.finished import Sequence as JoinedSequence
 from postpipe.look import LookFile
 from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar, TakeLog
@@ -45,7 +46,15 @@ class Account:
         """Sentences about what concerns no take alone."""
         log: TakeLog | None = self.board.get(TakeLog)
         conformed: Conformed | None = self.board.get(Conformed)
-        return (*(log.warnings if log else ()), *(conformed.notes if conformed else ()))
+        return (*(log.warnings if log else ()), *(conformed.notes if conformed else ()), *self.unsigned)
+
+    @property
+    def unsigned(self) -> tuple[str, ...]:
+        """Sentences about delivered files that were to be signed and could not be."""
+        sequence: JoinedSequence | None = self.board.get(JoinedSequence)
+        clips: list[ClipFile | None] = [self.board.get(ClipFile, path) for path in self.board.clips]
+        delivered = [one for one in (sequence, *clips) if one is not None and one.credentials.problem]
+        return tuple(f"{one.files[0].path} is not signed: {one.credentials.problem}" for one in delivered)
 
     def document(self) -> dict[str, Any]:
         """Return the whole account as plain data."""
@@ -107,14 +116,16 @@ class Account:
         if sequence is None or not sequence.files:
             return None
         facts = [fact for fact in self.board.facts() if isinstance(fact, SequenceFacts)]
+        film = sequence.film
         return {
             "file": sequence.files[0].path,
-            "frames": sequence.frames,
-            "rate": format_rate(sequence.rate),
-            "seconds": round(float(sequence.frames / sequence.rate), 6),
-            "audio_samples": sequence.audio_samples,
-            "loudness_lufs": sequence.loudness_lufs,
-            "true_peak_dbtp": sequence.true_peak_dbtp,
+            "frames": film.frames,
+            "rate": format_rate(film.rate),
+            "seconds": round(float(film.frames / film.rate), 6),
+            "audio_samples": film.audio_samples,
+            "loudness_lufs": film.loudness_lufs,
+            "true_peak_dbtp": film.true_peak_dbtp,
+            "provenance": sequence.credentials.summary(),
             "events": self._events(),
             **{fact.name: fact.summary() for fact in facts},
             "warnings": [text for fact in facts for text in fact.warnings()],
@@ -208,6 +219,7 @@ class Account:
         if rendered is not None:
             entry["fixes"] = [dataclasses.asdict(fix) for fix in rendered.fixes]
             entry["render"] = {
+                "provenance": delivered.credentials.summary() if delivered else None,
                 "copied_frames": rendered.copied,
                 "encoded_frames": sum(unit.frames for unit in rendered.units) - rendered.copied,
                 "encoded_because": rendered.encoded_because,

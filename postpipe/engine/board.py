@@ -162,5 +162,6 @@ class Board:
         if found is not None and sound(found):
             return found
         made = task.run(**arguments)
-        store.put(key, made)
+        if made.final:
+            store.put(key, made)
         return made

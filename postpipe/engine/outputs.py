@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,18 @@ class Outputs:
         publish(temporary, self.root / name)
         self._published[name] = digest
         return digest
+
+    def place(self, file: OutputFile, name: str) -> OutputFile:
+        """Give a published file a second name below OUT: one content, two names, where the disk can do that."""
+        temporary = self.scratch(Path(name).suffix)
+        source = self.root / file.path
+        try:
+            temporary.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        publish(temporary, self.root / name)
+        self._published[name] = file.digest
+        return OutputFile(name, file.digest)
 
     def stands(self, file: OutputFile, store: Store) -> bool:
         """Whether a file of an earlier run is still there with the same content."""

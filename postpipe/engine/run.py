@@ -33,6 +33,7 @@ from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks, Transient
 from postpipe.programs.process import Surroundings, surrounded
+from postpipe.takeslog import Logbook
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -99,7 +100,11 @@ class Run:
                 self._tell(Event("warning", message=text))
             if self.outputs is not None and self.plan.renders:
                 self.counts.delivered = account.sequence_frames
-                self.outputs.finish(account.document())
+                document = account.document()
+                self.outputs.finish(document)
+                logbook: Logbook | None = self.board.get(Logbook)
+                if logbook is not None:
+                    logbook.keep(self.outputs.root, document)
         self._tell(Event("done"))
         return account
 
@@ -272,9 +277,9 @@ class Run:
     def _desk(self) -> Desk:
         outputs = self.outputs
         files = (
-            (self.store.scratch, self._unit, _no_output, Path)
+            (self.store.scratch, self._unit, _no_output, Path, _no_place)
             if outputs is None
-            else (outputs.scratch, self._unit, outputs.publish, outputs.root.joinpath)
+            else (outputs.scratch, self._unit, outputs.publish, outputs.root.joinpath, outputs.place)
         )
         return Desk(*files, self._count_still, self._check, self._progress)
 
@@ -362,6 +367,10 @@ class Run:
 
 
 def _no_output(temporary: Path, name: str) -> str:
+    raise RuntimeError(f"{name}: nothing is delivered in this run")
+
+
+def _no_place(file: OutputFile, name: str) -> OutputFile:
     raise RuntimeError(f"{name}: nothing is delivered in this run")
 
 

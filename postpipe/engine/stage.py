@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, T
 import numpy as np
 from numpy.typing import NDArray
 
+from postpipe.delivery import OutputFile
 from postpipe.model import Artifact, Clip, ColourSpec, Frame, PixelFormat
 
 if TYPE_CHECKING:
@@ -332,7 +333,8 @@ class Desk:
     """What a task that writes files may use. Files go to `scratch` first and are published whole by the engine.
 
     `unit(key, container)` is the path of a rendered unit. `publish(temporary, name)` moves a finished file to `name`
-    below OUT and returns its content digest; `output(name)` is its path. `decoded` counts frames that a task decodes
+    below OUT and returns its content digest; `output(name)` is its path; `place(file, name)` gives a published file a
+    second name. `decoded` counts frames that a task decodes
     for stills. `check` raises `Cancelled` when the run was asked to stop.
     """
 
@@ -340,6 +342,7 @@ class Desk:
     unit: Callable[[str, str], Path]
     publish: Callable[[Path, str], str]
     output: Callable[[str], Path]
+    place: Callable[[OutputFile, str], OutputFile]
     decoded: Callable[[int], None]
     check: Callable[[], None]
     progress: Callable[[str, int, int], None]

@@ -44,7 +44,7 @@ def code_digest() -> str:
     for root in (package, kernels):
         for source in sorted((*root.rglob("*.py"), *root.rglob("*.npz"))):
             state.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
-    for library in ("av", "numpy", "numba", "opencv-python-headless", "scipy", "librosa"):
+    for library in ("av", "numpy", "numba", "opencv-python-headless", "scipy", "librosa", "c2pa-python"):
         state.update(f"{library} {metadata.version(library)}".encode())
     return state.hexdigest()
 

@@ -1,4 +1,7 @@
-"""Finished files: one for each selected take, and the sequence. Pictures are copied, sound is encoded once."""
+"""Finished files: one for each selected take, and the sequence. Pictures are copied, sound is encoded once.
+
+They wait below OUT until they are signed, or delivered as they are (`postpipe.stages.sign`).
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from postpipe.delivery import (
-    ClipFile,
     Encoding,
     OutputFile,
     ProjectFormat,
     RenderedBlends,
     RenderedClip,
     Selection,
-    Sequence,
     TimeMap,
     Unit,
     film_units,
 )
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Task
+from postpipe.finished import UNSIGNED, Film, FinishedClip
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
 from postpipe.model import Clip, SoundBlock
@@ -31,10 +33,10 @@ from postpipe.stages.film_sound import FilmSound
 
 @dataclass(frozen=True)
 class WriteClips(Task):
-    """Write each finished take to `clips/`: with its handles, or as a film of its own where scenes are not joined."""
+    """Finish each take: with its handles, or as a film of its own where scenes are not joined."""
 
     id: ClassVar[str] = "clips"
-    summary: ClassVar[str] = "writes clips/<take>.mp4"
+    summary: ClassVar[str] = "finishes the takes: pictures copied, sound encoded once"
     stored: ClassVar[bool] = True
 
     def run(
@@ -48,7 +50,7 @@ class WriteClips(Task):
         encoding: Encoding,
         selection: Selection,
         desk: Desk,
-    ) -> ClipFile:
+    ) -> FinishedClip:
         """Return the file with picture and sound of one take."""
         event = edit.event(clip.path)
         if edit.joined or event is None:
@@ -58,7 +60,7 @@ class WriteClips(Task):
         else:
             units = film_units((event,), {clip.path: rendered}, edit, blends)
         stem = clip_stems(selection.selected)[clip.path]
-        return write_clip(f"clips/{stem}", event, units, clip, time_map, project, encoding, desk)
+        return write_clip(f"{UNSIGNED}/clips/{stem}", event, units, clip, time_map, project, encoding, desk)
 
 
 def write_clip(
@@ -70,7 +72,7 @@ def write_clip(
     project: ProjectFormat,
     encoding: Encoding,
     desk: Desk,
-) -> ClipFile:
+) -> FinishedClip:
     """Write the units of one take, with the sound of `event`, to `stem` and the delivery's ending."""
     units = tuple(units)
     frames = sum(unit.frames for unit in units)
@@ -89,7 +91,7 @@ def write_clip(
         sound_samples=sound.samples,
     )
     name = f"{stem}.{encoding.container}"
-    return ClipFile((OutputFile(name, desk.publish(temporary, name)),), frames, sound.samples, tuple(sound.warnings))
+    return FinishedClip((OutputFile(name, desk.publish(temporary, name)),), frames, sound.samples, tuple(sound.warnings))
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
@@ -112,7 +114,7 @@ class JoinSequence(Task):
     """Join the selected takes."""
 
     id: ClassVar[str] = "join"
-    summary: ClassVar[str] = "writes the sequence: pictures copied, sound joined as samples and encoded once"
+    summary: ClassVar[str] = "joins the sequence: pictures copied, sound joined as samples and encoded once"
     scope: ClassVar[str] = "project"
     stored: ClassVar[bool] = True
 
@@ -126,11 +128,11 @@ class JoinSequence(Task):
         project: ProjectFormat,
         encoding: Encoding,
         desk: Desk,
-    ) -> Sequence:
+    ) -> Film:
         """Return the sequence; boundaries of sound are those of the frames, rounded once each."""
         if not edit.joined:
             frames = sum(event.frames for event in edit.events)
-            return Sequence((), frames, project.rate, 0, None, None)
+            return Film((), frames, project.rate, 0, None, None)
         (film,) = edit.films
         units = film_units(film, rendered, edit, blends)
         sound = FilmSound(film, clips, time_maps, encoding, project.rate)
@@ -150,8 +152,9 @@ class JoinSequence(Task):
             sound_samples=sound.samples,
         )
         loudness = meter.result()
+        name = f"{UNSIGNED}/{name}"
         digest = desk.publish(temporary, name)
-        return Sequence(
+        return Film(
             files=(OutputFile(name, digest),),
             frames=joined.frames,
             rate=project.rate,

@@ -20,6 +20,7 @@ from postpipe.draft import Draft
 from postpipe.engine.stage import Canvas, Each, Filter, PointParams, Slot, Task
 from postpipe.errors import TakeError
 from postpipe.model import Clip, ColourSpec, Frame, PictureStream
+from postpipe.stages.consent import Consent
 from postpipe.stages.upscaling import Enlarging
 from postpipe.timing import nearest_standard_rate
 
@@ -143,10 +144,14 @@ class AdmitTake(Task):
     """Say which takes can be delivered at all."""
 
     id: ClassVar[str] = "admit"
-    summary: ClassVar[str] = "refuses what cannot be delivered as SDR"
+    summary: ClassVar[str] = "refuses what cannot be delivered as SDR, and likenesses without consent"
 
-    def run(self, clip: Clip) -> Admission:
-        """Return the admission. Raises `TakeError` for HDR, which must never be treated as SDR."""
+    def run(self, clip: Clip, consent: Consent) -> Admission:
+        """Return the admission. Raises `TakeError` without consent, and for HDR, which must not be treated as SDR."""
+        if consent.refusal:
+            raise TakeError(
+                clip.path, consent.refusal, "ask for consent, or deliver the take by name with [consent] allow"
+            )
         transfer = clip.picture.colour.transfer
         if clip.picture.colour.hdr:
             raise TakeError(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from postpipe.conformed import Conformed, RelinkedTimeline
-from postpipe.delivery import ClipFile, Encoding, OutputFile, ProjectFormat, TimeMap
+from postpipe.delivery import Encoding, OutputFile, ProjectFormat, TimeMap
 from postpipe.engine.stage import Desk, Each, Task
+from postpipe.finished import ClipFile
 
 FORMATS = {".xml": ("fcp7",), ".fcpxml": ("fcpxml",), ".fcpxmld": ("fcpxml",), ".edl": ("edl",)}
 """In which a timeline goes out again, by its ending, besides `.otio`, which keeps all of it."""

@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from postpipe.delivery import (
-    ClipFile,
     Encoding,
     FrameTimes,
     OutputFile,
@@ -20,6 +19,7 @@ from postpipe.delivery import (
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Stage, Task
 from postpipe.errors import SettingsError
+from postpipe.finished import ClipFile
 from postpipe.look import LookFile, UngradedClip
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks
 from postpipe.stages.concat import clip_stems, write_clip

@@ -12,6 +12,7 @@ import av
 import pytest
 
 from postpipe import api
+from postpipe.finished import UNSIGNED
 from tests.clips import make_clip
 
 FAST = {"preset": "ultrafast", "encoder_threads": 1}
@@ -87,7 +88,7 @@ def test_a_full_run_takes_nothing_for_the_whole_that_was_seen_in_part(scenes: Pa
     assert full["frames"] == fresh["frames"]
     assert full["frames"]["decoded_look"] == 4 * 48
     assert full["takes"] == fresh["takes"]
-    for name in ("sequence.mp4", "clips/scene01_take01.mp4"):
+    for name in (f"{UNSIGNED}/sequence.mp4", "clips/scene01_take01.mp4"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
 
 

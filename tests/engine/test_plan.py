@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import pytest
 
-from postpipe.delivery import RenderedClip, Sequence
+from postpipe.delivery import RenderedClip
 from postpipe.engine.plan import Need, as_mermaid, as_text, needs, plan, produced
 from postpipe.engine.settings import configure, stage_types
 from postpipe.engine.stage import Desk, Each, Rendered, Task
 from postpipe.errors import SettingsError
+from postpipe.finished import Sequence
 from postpipe.model import Artifact
 from tests.engine.toys import TOYS, Brightness, Lift, MeanTrack, SetTarget, Target, WatchMean
 

@@ -16,10 +16,12 @@ from postpipe.engine import settings
 from postpipe.engine.account import Account
 from postpipe.engine.events import Event
 from postpipe.errors import Cancelled, DeliveryError, SettingsError
+from postpipe.finished import UNSIGNED
 from postpipe.media.read import PictureReader
 from tests.clips import make_clip
 from tests.engine.toys import TOYS
 
+RECORDS = (".json", ".jsonl", ".lock")
 FAST = {"deliver": {"preset": "ultrafast", "encoder_threads": 1}}
 
 
@@ -29,9 +31,10 @@ def decoded(path: Path) -> list[bytes]:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """Everything that was delivered, but the account of the run itself."""
+    """Everything that was delivered, but the account of the run itself; the sequence before it was signed."""
     files = [path for path in out.rglob("*") if path.is_file() and ".postpipe" not in path.parts]
-    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name != "takes.json"}
+    found = {str(path.relative_to(out)): path.read_bytes() for path in files if path.suffix not in RECORDS}
+    return found | {"sequence.mp4": (out / UNSIGNED / "sequence.mp4").read_bytes()}
 
 
 @pytest.fixture
@@ -58,6 +61,7 @@ def test_two_passes_and_nothing_more(takes: Path, tmp_path: Path) -> None:
         "audio_samples": 88000,
         "loudness_lufs": document["sequence"]["loudness_lufs"],
         "true_peak_dbtp": document["sequence"]["true_peak_dbtp"],
+        "provenance": document["sequence"]["provenance"],
         "events": document["sequence"]["events"],
         "joins": document["sequence"]["joins"],
         "screening": document["sequence"]["screening"],
@@ -81,11 +85,12 @@ def test_the_sequence_is_its_clips(takes: Path, tmp_path: Path) -> None:
 def test_an_unchanged_run_decodes_nothing_and_writes_the_same(takes: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     api.run(takes, out, settings=FAST)
-    before = content(out)
+    before, signed = content(out), (out / "sequence.mp4").read_bytes()
     frames = api.run(takes, out, settings=FAST).document()["frames"]
     assert frames["decoded_look"] == frames["decoded_render"] == frames["encoded"] == 0
     assert frames["delivered"] == 44
     assert content(out) == before
+    assert (out / "sequence.mp4").read_bytes() == signed
 
 
 def test_a_lost_delivery_is_put_back_without_encoding(takes: Path, tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_a_damaged_unit_is_rendered_again_and_nothing_else(takes: Path, tmp_path
     data = bytearray(unit.read_bytes())
     data[len(data) // 2] ^= 1
     unit.write_bytes(data)
-    (out / "sequence.mp4").unlink()
+    (out / UNSIGNED / "sequence.mp4").unlink()
     assert api.run(takes, out, settings=FAST).document()["frames"]["encoded"] in (20, 24)
     assert content(out) == before
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from postpipe.delivery import OutputFile
+from postpipe.engine.outputs import Outputs
 from postpipe.engine.store import Scratch, Store, content_digest
 from postpipe.errors import DeliveryError
 from postpipe.model import Artifact
@@ -138,3 +141,19 @@ def test_entries_are_plain_json(tmp_path: Path) -> None:
         store.put(KEY, CURVE)
     entry = json.loads((tmp_path / "facts" / "ab" / f"{KEY}.json").read_text())
     assert entry["schema"] == "test.curve.1"
+
+
+def test_a_second_name_is_the_same_content_with_links_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Outputs(tmp_path) as outputs:
+        for name, links in (("linked.txt", True), ("copied.txt", False)):
+            if not links:
+                monkeypatch.setattr(Path, "hardlink_to", mock.Mock(side_effect=OSError("no links on this disk")))
+            temporary = outputs.scratch(".txt")
+            temporary.write_text(name)
+            first = OutputFile(f".postpipe/unsigned/{name}", outputs.publish(temporary, f".postpipe/unsigned/{name}"))
+            placed = outputs.place(first, name)
+            assert placed == OutputFile(name, first.digest)
+            assert (tmp_path / name).read_text() == name
+            assert (tmp_path / name).samefile(tmp_path / first.path) == links

@@ -1,0 +1,157 @@
+"""What was done to a take until it was a rendered clip, in the words of C2PA: from the decisions, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from postpipe.delivery import Encoding, Fix, FrameTimes, ProjectFormat, RenderedClip, TimeMap
+from postpipe.edit import Edit
+from postpipe.engine.stage import Task
+from postpipe.look import CreativeLut
+from postpipe.model import Clip
+from postpipe.provenance import Action, Declared, History
+from postpipe.stages.fit import Fit
+from postpipe.timing import format_rate
+from postpipe.tools import Prepared
+
+FIXES: dict[str, tuple[tuple[str, str], ...]] = {
+    "flicker": (("c2pa.enhanced", "flicker was taken out"),),
+    "chained": (("c2pa.adjustedColor", "exposure was led over from the take before"),),
+    "colour": (("c2pa.adjustedColor", "colour was matched to the other takes"),),
+    "upscale": (("c2pa.resized", "the picture was made larger"), ("c2pa.enhanced", "detail was restored")),
+    "lipsync": (("c2pa.dubbed", "sound was moved to fit the lips"),),
+    "sound": (("c2pa.dubbed", "sound was treated"),),
+}
+"""What each fix is called. One that is not listed is an edit (`c2pa.edited`) under its own name."""
+
+
+@dataclass(frozen=True)
+class TellHistory(Task):
+    """Tell what was done to a take; a fix that was rolled back was not."""
+
+    id: ClassVar[str] = "history"
+    summary: ClassVar[str] = "what was done to each take, as C2PA actions"
+
+    def run(
+        self,
+        clip: Clip,
+        times: FrameTimes,
+        time_map: TimeMap,
+        edit: Edit,
+        rendered: RenderedClip,
+        project: ProjectFormat,
+        encoding: Encoding,
+        creative: CreativeLut | None,
+        prepared: Prepared | None,
+        declared: Declared | None,
+    ) -> History:
+        """Return the actions in the order of the render."""
+        event = edit.event(clip.path)
+        shown = time_map.rendered if edit.joined or event is None else range(event.first, event.end)
+
+        def steps() -> Iterator[Action]:
+            yield from _outside(prepared)
+            if len(shown) < time_map.cadence.frames:
+                yield Action(
+                    "c2pa.trimmed",
+                    f"frames {shown.start} to {shown.stop - 1} of {time_map.cadence.frames} are kept",
+                    {
+                        "first_frame": shown.start,
+                        "frames": len(shown),
+                        "of_frames": time_map.cadence.frames,
+                        "rate": format_rate(time_map.rate),
+                    },
+                )
+            if (speed := _speed(times, time_map, shown)) is not None:
+                yield Action("c2pa.changedSpeed", f"plays at {speed:.3f} of its speed", {"speed": round(speed, 6)})
+            for fix in rendered.fixes:
+                if fix.kept:
+                    yield from _fixed(fix)
+            yield from _conformed(clip, project)
+            if creative is not None and not creative.identity:
+                yield Action("c2pa.adjustedColor", "a look-up table was applied", {"table": creative.name})
+            if not edit.joined and event is not None and (event.fade_in or event.fade_out):
+                fades = {"fade_in_frames": event.fade_in, "fade_out_frames": event.fade_out}
+                yield Action("c2pa.edited", "it fades in from black or out to it", fades)
+            yield _transcoded(clip, times, time_map, rendered, encoding)
+
+        return History(tuple(steps()), declared or Declared())
+
+
+def _outside(prepared: Prepared | None) -> Iterator[Action]:
+    """Tell which programs of the user's made new pictures of the take."""
+    for use in prepared.uses if prepared else ():
+        if use.failed is None:
+            figures = {"tool": use.tool, "size": f"{use.width}x{use.height}"}
+            yield Action("c2pa.edited", f"its pictures went through {use.tool}", figures)
+
+
+def _fixed(fix: Fix) -> Iterator[Action]:
+    for name, description in FIXES.get(fix.stage, (("c2pa.edited", f"{fix.stage} was applied"),)):
+        yield Action(name, description, {"fix": fix.stage, **_plain(fix.parameters)})
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as they can be signed: without what is not set, numbers exact or as text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _plain(value)
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return value if isinstance(value, str | int | float) else str(value)
+
+    return {str(key): plain(value) for key, value in parameters.items() if value is not None}
+
+
+def _speed(times: FrameTimes, time_map: TimeMap, shown: range) -> float | None:
+    """Return source seconds per delivered second, or `None` where they are the same, to a frame at either end."""
+    first, last = (int(time_map.source[frame]) for frame in (shown.start, shown.stop - 1))
+    source, delivered = times.seconds(last) - times.seconds(first), (len(shown) - 1) / time_map.rate
+    longest = int(max(np.diff(times.pts), default=0)) * times.time_base
+    if abs(source - delivered) <= 2 * max(longest, 1 / time_map.rate):
+        return None
+    return float(source / delivered)
+
+
+def _conformed(clip: Clip, project: ProjectFormat) -> Iterator[Action]:
+    """Tell what the picture's shape went through: turned upright, scaled, cropped."""
+    picture = clip.picture
+    if picture.rotation:
+        yield Action("c2pa.orientation", "turned upright", {"degrees_clockwise": picture.rotation})
+    fit = Fit().bind(clip, project)
+    if fit is None:
+        return
+    width, height = fit.source_size
+    sizes = {"from": f"{width}x{height}", "to": f"{fit.width}x{fit.height}"}
+    if fit.scale_x != 1 or fit.scale_y != 1 or fit.left > 0 or fit.top > 0:
+        bars = " with bars" if fit.left > 0 or fit.top > 0 else ""
+        yield Action("c2pa.resized", f"fitted into the project's size{bars}", sizes)
+    right, bottom = fit.left + width * fit.scale_x, fit.top + height * fit.scale_y
+    if fit.left < 0 or fit.top < 0 or right >= fit.width + 1 or bottom >= fit.height + 1:
+        yield Action("c2pa.cropped", "what does not fit the project's shape is cut off", sizes)
+
+
+def _transcoded(clip: Clip, times: FrameTimes, time_map: TimeMap, rendered: RenderedClip, encoding: Encoding) -> Action:
+    """Tell how picture and sound were encoded again."""
+    figures: dict[str, Any] = {
+        "video": f"{clip.picture.codec} to {encoding.video_codec}",
+        "sound": f"{clip.sounds[0].codec if clip.sounds else 'none'} to {encoding.sound_codec}",
+    }
+    words = ["picture and sound were encoded again"]
+    if rendered.copied:
+        figures["copied_frames"] = rendered.copied
+        words = ["sound was encoded again, pictures were copied where nothing changed"]
+    if not time_map.cadence.plain:
+        figures["rate"] = f"{format_rate(times.rate)} to {format_rate(time_map.rate)}"
+        words.append("frames are repeated or left out for the project's rate, at the same speed")
+    if not clip.sounds:
+        words.append("a silent track was added")
+    return Action("c2pa.transcoded", "; ".join(words), figures)
+
+
+STAGES = (TellHistory,)

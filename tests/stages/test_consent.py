@@ -1,0 +1,120 @@
+"""Consent: who is shown, who agreed, what keeps a take out of the delivery, and how that is overridden by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from postpipe import api, takeslog
+from postpipe.errors import SettingsError
+from postpipe.sidecar import Sidecar
+from postpipe.stages.consent import CheckConsent, Consent, Grants, read_grants
+from tests.clips import make_clip
+from tests.stages.test_sidecar import clip
+
+DAY = "2026-06-15"
+TEXT = """
+[[consent]]
+who = "Ada Example"
+granted_by = "Ada Example"
+date = 2026-05-01
+scope = "web"
+takes = ["scene01_*.mp4"]
+
+[[consent]]
+who = "Ben Example"
+granted_by = "Agency Ltd"
+date = "2026-05-02"
+revoked = 2026-06-01
+"""
+
+
+def check(
+    folder: Path, name: str, *likenesses: dict[str, object], text: str = TEXT, allow: tuple[str, ...] = ()
+) -> Consent:
+    (folder / "consent.toml").write_text(text, encoding="utf-8")
+    grants = Grants(tuple(read_grants(folder / "consent.toml")), DAY)
+    return CheckConsent(allow).run(clip(folder / name), Sidecar(("a.json",), likenesses=likenesses), grants)
+
+
+def states(consent: Consent) -> dict[str, str]:
+    return {one.who: one.state for one in consent.likenesses}
+
+
+def test_a_take_without_likenesses_is_cleared(tmp_path: Path) -> None:
+    found = check(tmp_path, "scene09_take01.mp4")
+    assert found.summary() == {"decision": "cleared", "likenesses": []}
+    assert found.refusal is None
+
+
+def test_consent_is_given_revoked_or_missing(tmp_path: Path) -> None:
+    found = check(tmp_path, "scene01_take01.mp4", {"name": "BEN  example"}, {"name": "Cleo"})
+    assert states(found) == {"BEN  example": "revoked", "Cleo": "missing", "Ada Example": "granted"}
+    assert "revoked consent on 2026-06-01" in (found.refusal or "")
+    assert "Cleo has given no consent" in found.warnings()[0]
+    assert found.summary()["likenesses"][2]["scope"] == "web"
+
+
+def test_a_grant_counts_only_for_the_takes_that_it_names(tmp_path: Path) -> None:
+    assert states(check(tmp_path, "scene02_take01.mp4", {"name": "Ada Example"})) == {"Ada Example": "missing"}
+
+
+@pytest.mark.parametrize(
+    ("own", "state"),
+    [
+        ({"granted_by": "herself", "date": "2026-01-01"}, "granted"),
+        ({"granted_by": "herself", "date": "2026-12-01"}, "missing"),  # not yet
+        ({"granted_by": "herself"}, "missing"),
+        ({"granted_by": "herself", "date": "2026-01-01", "revoked": True}, "revoked"),
+        ({"granted_by": "herself", "date": "2026-01-01", "revoked": "2026-12-31"}, "granted"),  # not yet
+        ({"granted_by": "herself", "date": "last week"}, "missing"),
+    ],
+)
+def test_a_sidecar_can_say_it_all(tmp_path: Path, own: dict[str, object], state: str) -> None:
+    assert states(check(tmp_path, "a.mp4", {"name": "Dora"} | own, text="consent = []")) == {"Dora": state}
+
+
+def test_a_take_is_allowed_by_its_name(tmp_path: Path) -> None:
+    found = check(tmp_path, "a.mp4", {"name": "Ben Example"}, allow=("a.mp4",))
+    assert found.refusal is None
+    assert found.summary()["decision"] == "allowed by name"
+    assert "delivered all the same" in found.warnings()[0]
+    assert check(tmp_path, "b.mp4", {"name": "Ben Example"}, allow=("a.mp4",)).refusal
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[consent]]\n", "expected who"),
+        ('[[consent]]\nwho = "A"\ndate = "soon"', "expected a day"),
+        ('[[consent]]\nwho = "A"\nwhen = 2026-01-01', "no key 'when'"),
+        ('[[consent]]\nwho = "A"\ntakes = "a.mp4"', "expected names"),
+        ('who = "A"', "line 1: expected entries"),
+        ("[[consent]\n", "not valid TOML"),
+    ],
+)
+def test_what_is_written_wrongly_is_never_guessed(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "consent.toml").write_text(text)
+    with pytest.raises(SettingsError, match=words):
+        list(read_grants(tmp_path / "consent.toml"))
+
+
+def test_a_take_without_consent_is_kept_out_and_logged(tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    make_clip(takes / "scene01_take01.mp4", frames=8)
+    make_clip(takes / "scene02_take01.mp4", frames=8, seed=2)
+    (takes / "scene02_take01.json").write_text('{"likenesses": ["Ben Example"]}')
+    (takes / "consent.toml").write_text(TEXT)
+    fast = {"deliver": {"preset": "ultrafast"}, "provenance": {"sign": "off"}}
+    account = api.run(takes, tmp_path / "out", settings=fast)
+    assert "revoked consent" in account.skipped[takes / "scene02_take01.mp4"]
+    assert [path.name for path in (tmp_path / "out" / "clips").iterdir()] == ["scene01_take01.mp4"]
+    allowed = api.run(takes, tmp_path / "out", settings=fast | {"consent": {"allow": ["scene02_take01"]}})
+    assert not allowed.skipped
+    rows = [row for row in takeslog.read(tmp_path / "out" / "takes-log.jsonl") if row["file"] == "scene02_take01.mp4"]
+    assert [(row["decision"], row["because"].partition(",")[0]) for row in rows] == [
+        ("skipped", "Ben Example revoked consent on 2026-06-01; ask for consent"),
+        ("delivered", "without consent"),
+    ]

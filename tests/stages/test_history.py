@@ -1,0 +1,122 @@
+"""What is said to have been done to a take: what the decisions did, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from postpipe.delivery import Cadence, Encoding, Fix, FrameTimes, ProjectFormat, RenderedClip, TimeMap
+from postpipe.edit import Edit, Event
+from postpipe.look import CreativeLut
+from postpipe.media.probe import probe
+from postpipe.model import PIXEL_FORMATS, Clip
+from postpipe.provenance import Action, Declared, History
+from postpipe.stages.conform import DELIVERY_COLOUR
+from postpipe.stages.history import TellHistory
+from tests.clips import make_clip
+
+PATH = Path("a.mp4")
+TIMES = FrameTimes(Fraction(1, 24), np.arange(48, dtype=np.int64), 1, Fraction(24), False, ())
+ENCODING = Encoding(
+    "h264", PIXEL_FORMATS["yuv420p"], "mp4", {}, 1, Fraction(10), "aac", 48000, 2, {}
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    return probe(make_clip(tmp_path_factory.mktemp("a") / "a.mp4"), "")
+
+
+def told(clip: Clip, **changes: Any) -> History:
+    project = ProjectFormat(64, 48, Fraction(24), "letterbox", PIXEL_FORMATS["yuv420p"], DELIVERY_COLOUR)
+    cadence = Cadence.of(TIMES, Fraction(24))
+    arguments = {
+        "clip": clip,
+        "times": TIMES,
+        "time_map": TimeMap(cadence, 0, cadence.frames),
+        "edit": Edit((Event(clip.path, "a", 0, 48),), joined=True),
+        "rendered": RenderedClip((), ()),
+        "project": project,
+        "encoding": ENCODING,
+        "creative": None,
+        "declared": None,
+    }
+    return TellHistory().run(**arguments | changes)
+
+
+def names(history: History) -> list[str]:
+    return [action.name.removeprefix("c2pa.") for action in history.actions]
+
+
+def test_a_take_that_fits_is_only_encoded_again(clip: Clip) -> None:
+    history = told(clip)
+    assert names(history) == ["transcoded"]
+    assert history.actions[0].parameters == {"video": "h264 to h264", "sound": "aac to aac"}
+
+
+def test_fixes_are_told_unless_they_were_rolled_back(clip: Clip) -> None:
+    fixes = [Fix("flicker", {"mode": "on", "unset": None}, {}, {}, True), Fix("colour", {}, {}, {}, False)]
+    history = told(clip, rendered=RenderedClip((), tuple(fixes)))
+    assert names(history) == ["enhanced", "transcoded"]
+    assert history.actions[0].parameters == {"fix": "flicker", "mode": "on"}
+    fixes = [Fix(name, {}, {}, {}, True) for name in ("colour", "lipsync", "upscale", "something new")]
+    history = told(clip, rendered=RenderedClip((), tuple(fixes)))
+    assert names(history) == ["adjustedColor", "dubbed", "resized", "enhanced", "edited", "transcoded"]
+
+
+def test_a_trim_is_told_with_its_frames_handles_included(clip: Clip) -> None:
+    cadence = Cadence.of(TIMES, Fraction(24))
+    history = told(clip, time_map=TimeMap(cadence, 10, 30, head=2, tail=4))
+    assert names(history) == ["trimmed", "transcoded"]
+    assert history.actions[0].parameters == {"first_frame": 8, "frames": 26, "of_frames": 48, "rate": "24/1"}
+    assert names(told(clip, time_map=TimeMap(cadence, 2, 44, head=2, tail=4))) == ["transcoded"]
+
+
+def test_another_rate_at_the_same_speed_is_no_change_of_speed(clip: Clip) -> None:
+    cadence = Cadence.of(TIMES, Fraction(30))
+    history = told(clip, time_map=TimeMap(cadence, 0, cadence.frames))
+    assert names(history) == ["transcoded"]
+    assert history.actions[0].parameters["rate"] == "24/1 to 30/1"
+    doubled = replace(cadence, source=np.arange(0, 48, 2), rate=Fraction(24))
+    history = told(clip, time_map=TimeMap(doubled, 0, 24))
+    assert names(history) == ["changedSpeed", "transcoded"]
+    assert history.actions[0].parameters == {"speed": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fit", "expected"),
+    [
+        (128, 96, "letterbox", ["resized"]),
+        (64, 64, "letterbox", ["resized"]),  # bars
+        (64, 64, "crop", ["resized", "cropped"]),
+        (64, 48, "crop", []),
+    ],
+)
+def test_scaling_bars_and_crops_are_told_apart(
+    clip: Clip, width: int, height: int, fit: str, expected: list[str]
+) -> None:
+    project = ProjectFormat(width, height, Fraction(24), fit, PIXEL_FORMATS["yuv420p"], DELIVERY_COLOUR)
+    assert names(told(clip, project=project)) == [*expected, "transcoded"]
+
+
+def test_tables_fades_and_declared_marks_are_told_in_order(clip: Clip) -> None:
+    event = Event(clip.path, "a", 0, 48, fade_in=6)
+    history = told(
+        clip,
+        creative=CreativeLut("film.cube", lattice=np.zeros((2, 2, 2, 3), np.float32)),
+        edit=Edit((event,), joined=False),
+        declared=Declared((Action("c2pa.watermarked.bound"),)),
+    )
+    assert names(history) == ["adjustedColor", "edited", "transcoded", "watermarked.bound"]
+
+
+def test_silence_that_is_put_in_is_told(clip: Clip) -> None:
+    history = told(replace(clip, sounds=()))
+    assert "a silent track was added" in (history.actions[-1].description or "")
+    copied = told(clip, rendered=RenderedClip((), (), copied=48))
+    assert "pictures were copied" in (copied.actions[-1].description or "")

@@ -1,0 +1,81 @@
+"""The log of a project: appended to, read back, by two writers at once and after a crash."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postpipe import takeslog
+from postpipe.errors import DeliveryError
+from postpipe.stages.takelog import read_log
+from postpipe.takeslog import COLUMNS, Logbook
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+rows_ = st.lists(st.dictionaries(st.sampled_from(COLUMNS[2:]), texts.filter(str.strip)), max_size=4)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+def test_rows_come_back_in_order_and_say_each_thing_once(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    rows = [{"when": "1", "who": "A", "file": "a.mp4", "prompt": 'say "hi", then; go\nhome', "seed": "7"}]
+    assert takeslog.append(path, rows) == 1
+    assert takeslog.append(path, [rows[0] | {"when": "2"}]) == 0
+    changed = rows[0] | {"when": "3", "decision": "delivered"}
+    assert takeslog.append(path, [changed, {"when": "3", "who": "A", "file": "b.mp4"}]) == 2
+    found = takeslog.read(path)
+    assert [(row["when"], row["file"]) for row in found] == [("1", "a.mp4"), ("3", "a.mp4"), ("3", "b.mp4")]
+    assert found[1]["seed"] == "7"
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+@given(rows=rows_)
+def test_whatever_is_said_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, name: str, rows: list[dict[str, str]]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / name
+    rows = [row | {"file": f"{number}.mp4"} for number, row in enumerate(rows)]
+    takeslog.append(path, rows)
+    assert [{key: value for key, value in row.items() if value} for row in takeslog.read(path)] == rows
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+def test_a_line_that_a_crash_cut_off_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    takeslog.append(path, [{"file": "a.mp4"}, {"file": "b.mp4", "prompt": "kite"}])
+    path.write_bytes(path.read_bytes()[:-5])
+    assert [row["file"] for row in takeslog.read(path)] == ["a.mp4"]
+    takeslog.append(path, [{"file": "c.mp4"}])
+    assert [row["file"] for row in takeslog.read(path)][-1] == "c.mp4"
+    assert "a.mp4" in {row["file"] for row in takeslog.read(path)}
+
+
+def test_two_writers_do_not_mix(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from postpipe import takeslog\n"
+        "path, name = Path(sys.argv[1]), sys.argv[2]\n"
+        "for n in range(40): takeslog.append(path, [{'file': f'{name}{n}.mp4', 'prompt': 'x' * 9000}])"
+    )
+    path = tmp_path / "log.csv"
+    writers = [subprocess.Popen([sys.executable, "-c", code, path, name]) for name in "ab"]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    found = [row["file"] for row in takeslog.read(path)]
+    assert sorted(found) == sorted(f"{name}{number}.mp4" for name in "ab" for number in range(40))
+
+
+@pytest.mark.parametrize("name", ["takes.jsonl", "takes.csv"])
+def test_the_log_can_be_read_like_any_other_log_of_takes(tmp_path: Path, name: str) -> None:
+    takeslog.append(tmp_path / name, [{"when": "1", "who": "A", "file": "a.mp4", "prompt": "a kite", "seed": "7"}])
+    rows, faults = read_log(tmp_path / name)
+    assert faults == []
+    assert [(row.record["file"], row.record["prompt"]) for row in rows] == [("a.mp4", "a kite")]
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DeliveryError, match="the log cannot be written"):
+        Logbook("file/log.csv", "A").keep(tmp_path, {"takes": []})
