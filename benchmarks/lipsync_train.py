@@ -136,7 +136,7 @@ def align(clips: Sequence[Material], in_sync: Sequence[bool]) -> list[float]:
             offset = match(maps.see(clip.lips[0]), clip.sound @ maps.sound, maps.weights).offset_ms
             found.append(offset if abs(offset) <= FARTHEST_MS else 0.0)
         zero = float(np.median([offset for offset, studio in zip(found, in_sync, strict=True) if studio]))
-        offsets = [offset - zero for offset in found]
+        offsets = [0.0 if studio else offset - zero for offset, studio in zip(found, in_sync, strict=True)]
     return offsets
 
 

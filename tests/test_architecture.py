@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "lipsync", "look", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
@@ -21,6 +21,7 @@ ALLOWED = {
     "delivery": {"model", "timing", "edit"},
     "draft": {"model", "timing"},
     "edit": {"model"},
+    "lipsync": {"model", "delivery"},
     "look": {"model", "delivery"},
     "handover": NOUNS,
     "sidecar": {"model"},

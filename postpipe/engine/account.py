@@ -14,6 +14,7 @@ from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
+from postpipe.lipsync import SoundShift
 from postpipe.look import LookFile
 from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar, TakeLog
@@ -185,6 +186,9 @@ class Account:
                 "encoded_frames": sum(unit.frames for unit in rendered.units) - rendered.copied,
                 "encoded_because": rendered.encoded_because,
             }
+        shift: SoundShift | None = self.board.get(SoundShift, path)
+        if shift is not None and shift.fix is not None:
+            entry["fixes"].append(dataclasses.asdict(shift.fix))
         return entry
 
 

@@ -22,6 +22,7 @@ from postpipe.delivery import (
 )
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Task
+from postpipe.lipsync import SoundShift
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
 from postpipe.model import Clip, SoundBlock
@@ -46,6 +47,7 @@ class WriteClips(Task):
         project: ProjectFormat,
         encoding: Encoding,
         selection: Selection,
+        shift: SoundShift | None,
         desk: Desk,
     ) -> ClipFile:
         """Return the file with picture and sound of one take."""
@@ -58,7 +60,8 @@ class WriteClips(Task):
             units = film_units((event,), {clip.path: rendered}, edit, blends)
         frames = sum(unit.frames for unit in units)
         desk.progress(clip.path.name, 0, frames)
-        sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate)
+        shifts = {clip.path: shift} if shift is not None else {}
+        sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate, shifts)
         temporary = desk.scratch(f".{encoding.container}")
         join(
             [desk.unit(unit.key, encoding.container) for unit in units],
@@ -109,6 +112,7 @@ class JoinSequence(Task):
         blends: RenderedBlends,
         project: ProjectFormat,
         encoding: Encoding,
+        shifts: Each[SoundShift] | None,
         desk: Desk,
     ) -> Sequence:
         """Return the sequence; boundaries of sound are those of the frames, rounded once each."""
@@ -117,7 +121,7 @@ class JoinSequence(Task):
             return Sequence((), frames, project.rate, 0, None, None)
         (film,) = edit.films
         units = film_units(film, rendered, edit, blends)
-        sound = FilmSound(film, clips, time_maps, encoding, project.rate)
+        sound = FilmSound(film, clips, time_maps, encoding, project.rate, shifts or {})
         meter = LoudnessMeter(encoding.sound_rate_hz, encoding.sound_channels)
         name = f"sequence.{encoding.container}"
         desk.progress(name, 0, sum(unit.frames for unit in units))

@@ -23,10 +23,11 @@ from postpipe.model import Clip, Plane
 MOST_FACES = 3
 SMALLEST = 20  # pixels of a face, a side: the cascade's window
 LARGE_EDGE, SMALL_EDGE = 200, 480  # pixels of the long edge of the picture that is searched for large faces, and small
-LARGE_SECONDS = (0.5, 1.0, 2.0)  # between searches for large faces: at first, after `PATIENT` in vain, with a face
+LARGE_SECONDS = (0.5, 1.0, 4.0)  # between searches for large faces: at first, after `PATIENT` in vain, with a face
 SMALL_EVERY = 4  # of the searches in vain, one is for small faces too
 PATIENT = 8
-AGAIN_SECONDS = 0.5  # from one look for a face where it was to the next
+AGAIN_SECONDS = (0.5, 1.0)  # at first, and after `SETTLED` finds: from one look for a face where it was to the next
+SETTLED = 5
 AGAIN_SIDE = 80  # pixels of the picture in which it is looked for again, twice the face's side but a tenth
 NORMAL = 64  # pixels of a face that is followed, a side
 FIXED = (6, 40, 10, 54)  # of these, rows and columns that speech does not move: forehead to nose
@@ -126,7 +127,7 @@ class _Finder:
         for track in list(self._tracks):
             if now >= track.due:
                 self._look_again(track, luma, bits)
-                track.due = now + Fraction(AGAIN_SECONDS)
+                track.due = now + Fraction(AGAIN_SECONDS[track.found >= SETTLED])
                 if track.sought >= 4 and track.found * 4 < track.sought:
                     self._tracks.remove(track)
         if self._due is None or now >= self._due:
@@ -145,7 +146,7 @@ class _Finder:
             found = self._in_picture(luma, bits, SMALL_EDGE)
         new = [box for box in found if all(_shared(box, one) < APART for one in known)]
         for box in sorted(new, key=lambda box: -box[2])[: max(0, MOST_FACES - len(known))]:
-            track = _Track(next(self._numbers), box, due=now + Fraction(AGAIN_SECONDS))
+            track = _Track(next(self._numbers), box, due=now + Fraction(AGAIN_SECONDS[0]))
             self._remember(track, luma, bits)
             self._tracks.append(track)
         self._in_vain = 0 if self._tracks else self._in_vain + 1
@@ -162,7 +163,7 @@ class _Finder:
     def _detect(self, picture: NDArray[np.uint8], smallest: int, scale: float, largest: int = 0) -> list[Box]:
         """Return boxes in a picture, multiplied by `scale`."""
         found = self._cascade.detectMultiScale(
-            picture, 1.15, 3, minSize=(smallest, smallest), maxSize=(largest, largest)
+            picture, 1.2, 3, minSize=(smallest, smallest), maxSize=(largest, largest)
         )
         return [((x + w / 2) * scale, (y + h / 2) * scale, w * scale) for x, y, w, h in found]
 
@@ -174,7 +175,7 @@ class _Finder:
         x, y, side = track.box
         unit = side / NORMAL
         area = self._patch(luma, bits, track.box, (top - REACH, bottom + REACH, left - REACH, right + REACH))
-        if area is None or min(area.std(), track.template.std()) < 1:
+        if area is None or self._cv2.meanStdDev(area)[1][0, 0] < 1:
             return False
         scores = self._cv2.matchTemplate(area, track.template, self._cv2.TM_CCOEFF_NORMED)
         _, best, _, (column, row) = self._cv2.minMaxLoc(scores)

@@ -56,27 +56,34 @@ class Mouth:
         """Return the numbers of the next picture, `MOUTH` of a face that is 64 pixels a side."""
         import cv2
 
-        light = crop / max(1.0, float(crop.mean()))
-        even = np.clip(90 * light, 0, 255).astype(np.uint8)
+        light = crop.astype(np.float32) / max(1.0, cv2.mean(crop)[0])
+        even = cv2.convertScaleAbs(light, alpha=90.0)
         if self._before is not None:
-            flow = cv2.calcOpticalFlowFarneback(self._before, even, None, 0.5, 2, 9, 2, 5, 1.1, 0)
-            step = np.stack([_cells(flow[..., 1]), _cells(flow[..., 0], mirrored=-1.0)])
+            flow = cv2.calcOpticalFlowFarneback(self._before, even, None, *_FLOW)
+            across, down = cv2.split(flow)
+            step = np.stack([_cells(down), _cells(across, mirrored=-1.0)])
             self._moved = self._moved + step
             self.speed = float(step[0].max() - step[0].min())
         self._before = even
-        dark = np.maximum(0.0, 0.75 - light / float(np.quantile(light, 0.7)))
-        middle = light[:, 12:40]
-        contrast = [middle[a : a + 12].std() if a == 4 else middle[a : a + 16].std() for a in (4, 12, 20)]
+        skin = np.partition(light[::2, ::2].ravel(), _SKIN)[_SKIN]
+        dark = np.maximum(np.float32(0), np.float32(0.75) - light / skin)
+        contrast = [float(cv2.meanStdDev(light[rows, 12:40])[1][0, 0]) for rows in _ROWS]
         return np.concatenate([_cells(light), *self._moved, contrast, _cells(dark)])
+
+
+_FLOW = 0.5, 1, 9, 1, 5, 1.1, 0  # scale and number of levels, window, rounds, neighbourhood and its sigma
+_SKIN = int(0.7 * (MOUTH[1] - MOUTH[0]) * (MOUTH[3] - MOUTH[2]) / 4)  # place in order of light of what is taken for skin
+_ROWS = slice(4, 16), slice(12, 28), slice(20, 36)
 
 
 def _cells(picture: NDArray[Any], mirrored: float = 1.0) -> NDArray[np.float64]:
     """Return means over cells, left and right put together."""
-    inner = picture[:, _INNER]
+    import cv2
+
     rows, columns = _CELLS
-    means = inner.reshape(rows, inner.shape[0] // rows, columns, inner.shape[1] // columns).mean(axis=(1, 3))
+    means = cv2.resize(picture[:, _INNER], (columns, rows), interpolation=cv2.INTER_AREA)
     half = columns // 2
-    return np.asarray((means[:, :half] + mirrored * means[:, ::-1][:, :half]).ravel() / 2, np.float64)
+    return np.asarray((means[:, :half] + mirrored * means[:, : half - 1 : -1]).ravel() / 2, np.float64)
 
 
 # Sound
