@@ -32,7 +32,7 @@ class LipSync(Facts):
     """How early (positive) or late (negative) the sound of a take is, in ms, by the lips of the one who speaks.
 
     `offset_ms` is `None` where it cannot be measured: `reason` says why. `confidence`: how likely the best guess is
-    right to 80 ms. `halves_ms`: the offsets of the first and the second half; `None` where one of them has no lips or
+    right to 80 ms. `guess_ms` is that guess, also where it cannot be relied on. `halves_ms`: the offsets of the first and the second half; `None` where one of them has no lips or
     no sound. `lags_ms` and `correlation`: how alike lips and sound are when the sound is delayed by so much.
     `curve_seconds`, `mouth`, `sound`: what was compared, in units of its own deviation, from the first frame on;
     NaN-free, 0 where no lips are seen.
@@ -43,6 +43,7 @@ class LipSync(Facts):
     reason: str | None
     offset_ms: float | None
     confidence: float
+    guess_ms: float | None
     halves_ms: tuple[float, float] | None
     windows: tuple[OffsetWindow, ...]
     lags_ms: NDArray[np.float32]

@@ -20,7 +20,7 @@ from postpipe.media.sound import read_sound
 from postpipe.model import Clip
 from postpipe.stages.edit import Wishes
 from postpipe.stages.lipsync_match import LAGS_MS, Lips, confidence, halves_ms, lips_of, match, together, without_slow
-from postpipe.stages.lipsync_tracks import RATE_HZ, STEP_HZ, ListenForSpeech, MouthTrack, SpeechTrack, maps
+from postpipe.stages.lipsync_tracks import RATE_HZ, STEP_HZ, ListenForSpeech, Maps, MouthTrack, SpeechTrack, maps
 
 LEAST_SECONDS = 2.5  # of a take
 LEAST_LIPS_SECONDS = 2.0
@@ -47,15 +47,15 @@ class FindOffset(Task):
 
     def run(self, mouths: MouthTrack, speech: SpeechTrack) -> LipSync:
         """Return the offset, how sure it is, or why it cannot be measured."""
-        return find_offset(mouths, speech)
+        return find_offset(mouths, speech, maps())
 
 
-def find_offset(mouths: MouthTrack, speech: SpeechTrack) -> LipSync:
-    """Return how early the sound is against the lips that move most like it."""
+def find_offset(mouths: MouthTrack, speech: SpeechTrack, known: Maps) -> LipSync:
+    """Return how early the sound is against the lips that move most like it. `known`: what both were mapped by."""
     reason = _silence(mouths, speech)
     if reason:
         return _not_measurable(reason)
-    weights = np.asarray(maps().weights)
+    weights = np.asarray(known.weights)
     sound = without_slow(speech.parts)
     shares = enumerate(mouths.found)
     found = [lips_of(track, mouths) for track, share in shares if share >= LEAST_FOUND]
@@ -69,7 +69,7 @@ def find_offset(mouths: MouthTrack, speech: SpeechTrack) -> LipSync:
         faces.sort(key=lambda lips: -match(lips, sound, weights).evidence[0])
     lips = together(faces)
     whole = match(lips, sound, weights)
-    sure = round(confidence(whole.evidence, maps().confidence), 3)
+    sure = round(confidence(whole.evidence, known.confidence), 3)
     at_edge = int(whole.curve.argmax()) in (0, len(whole.curve) - 1)
     measurable = sure >= SURE and not at_edge
     steps = len(sound)
@@ -80,8 +80,9 @@ def find_offset(mouths: MouthTrack, speech: SpeechTrack) -> LipSync:
         reason=None if measurable else "unsure",
         offset_ms=round(whole.offset_ms, 1) if measurable else None,
         confidence=sure,
+        guess_ms=round(whole.offset_ms, 1),
         halves_ms=halves_ms(lips, sound, weights),
-        windows=tuple(_windows(lips, sound, weights)),
+        windows=tuple(_windows(lips, sound, known)),
         lags_ms=LAGS_MS.astype(np.float32),
         correlation=whole.curve.astype(np.float32),
         curve_seconds=(np.arange(steps) / STEP_HZ).astype(np.float32),
@@ -102,7 +103,7 @@ def _silence(mouths: MouthTrack, speech: SpeechTrack) -> str | None:
 
 def _not_measurable(reason: str) -> LipSync:
     none = np.zeros(0, np.float32)
-    return LipSync(reason, None, 0.0, None, (), none, none, none, none, none)
+    return LipSync(reason, None, 0.0, None, None, (), none, none, none, none, none)
 
 
 def _scaled(curve: Any) -> Any:
@@ -110,14 +111,14 @@ def _scaled(curve: Any) -> Any:
     return (curve / max(1e-9, float(np.std(curve)))).astype(np.float32)
 
 
-def _windows(lips: Lips, sound: Any, weights: Any) -> list[OffsetWindow]:
+def _windows(lips: Lips, sound: Any, known: Maps) -> list[OffsetWindow]:
     size, every = int(WINDOW_SECONDS * STEP_HZ), int(EVERY_SECONDS * STEP_HZ)
     windows = []
     for start in range(0, max(0, len(sound) - size) + 1, every):
         part = lips.between(start, start + size)
         if len(part.steps) >= WINDOW_LIPS * size:
-            found = match(part, sound, weights)
-            sure = round(confidence(found.evidence, maps().confidence), 3)
+            found = match(part, sound, np.asarray(known.weights))
+            sure = round(confidence(found.evidence, known.confidence), 3)
             windows.append(OffsetWindow(start / STEP_HZ, WINDOW_SECONDS, round(found.offset_ms, 1), sure))
     return windows
 
@@ -154,11 +155,11 @@ class ShiftSound(FixTask):
         if edit.event(clip.path) is None or not clip.sounds:
             return SoundShift()
         own = wishes.of(name.scene).sound_offset_ms
-        offset_ms = self._wanted(found) if own is None else own
+        offset_ms = self.wanted(found) if own is None else own
         if not offset_ms:
             return SoundShift()
         delay = Fraction(round(offset_ms), 1000)
-        after = find_offset(mouths, _heard(clip, times, delay))
+        after = find_offset(mouths, _heard(clip, times, delay), maps())
         before_ms, after_ms = found.offset_ms, after.offset_ms
         smaller = before_ms is not None and after_ms is not None and abs(after_ms) < abs(before_ms)
         kept = own is not None or smaller
@@ -166,7 +167,7 @@ class ShiftSound(FixTask):
         fix = Fix(self.fix, parameters, _figures(found), _figures(after), kept)
         return SoundShift(delay if kept else Fraction(0), fix)
 
-    def _wanted(self, found: LipSync) -> float | None:
+    def wanted(self, found: LipSync) -> float | None:
         """Return the offset that is to be put right, or `None`."""
         if self.mode == "off" or found.offset_ms is None or found.halves_ms is None:
             return None

@@ -241,7 +241,7 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
         return MouthTrack(
             seconds=rows[:, 0],
             tracks=rows[:, 1].astype(np.int32),
-            lips=np.array(state.lips, np.float32).reshape(len(rows), -1),
+            lips=np.array(state.lips, np.float32).reshape(len(rows), mouth_map().shape[1]),
             speeds=rows[:, 2].astype(np.float32),
             found=shares,
             frames=state.frames,
@@ -292,10 +292,10 @@ class ListenForSpeech(Analyser[Listening, SpeechTrack]):
         """Return the sound."""
         end = np.concatenate([state.rest, np.zeros(_WINDOW // 2, np.float32)])
         mel = np.concatenate([*state.mel, log_mel(end)]) if state.mel else np.zeros((0, BANDS), np.float32)
-        return SpeechTrack((around(mel) @ np.asarray(maps().sound)).astype(np.float32), _levels(mel))
+        return SpeechTrack((around(mel) @ np.asarray(maps().sound)).astype(np.float32), speech_levels(mel))
 
 
-def _levels(mel: Reals) -> Reals:
+def speech_levels(mel: Reals) -> Reals:
     """Return levels in dBFS of the bands of the voice: those of a sine that has as much energy."""
     middle = slice(5, 20)  # about 300 Hz to 3.4 kHz
     full_scale = (_WINDOW / 4) ** 2  # the power of a full-scale sine in its line of the spectrum
