@@ -11,6 +11,7 @@ would be: by the same tasks, gates and confidence.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ FACELESS = (
 )
 """Clips without a face that speaks: drawings, animals, music, noise. Speech is laid over them."""
 
-SHIFTS = 6
+SHIFTS = 4
 SEED = 60
 KNOWN_MS = (-500, -350, -200, -140, 140, 200, 350, 500)
 
@@ -299,6 +300,7 @@ def main() -> None:
     rng = np.random.default_rng(SEED)
     speakers = []
     for name in TALKING:
+        print(f"without {name}", file=sys.stderr, flush=True)
         maps, _ = train([other for other in TALKING if other != name], media)
         speakers.append(as_speaker(name, see_once(media / name), maps))
     long = [speaker for speaker in speakers if speaker.seconds >= 8]

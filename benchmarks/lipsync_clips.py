@@ -98,9 +98,7 @@ def see(path: Path, crops: bool = True) -> Seen:
     samples = np.zeros(0, np.float32)
     if clip.sounds and start is not None:
         wanted = int((seconds[-1] + 1 / clip.picture.rate) * RATE_HZ)
-        sound = read_sound(
-            clip, clip.sounds[0].index, rate_hz=RATE_HZ, channels=1, start_seconds=start, samples=wanted
-        )
+        sound = read_sound(clip, clip.sounds[0].index, rate_hz=RATE_HZ, channels=1, start_seconds=start, samples=wanted)
         samples = np.concatenate([block.samples[:, 0] for block in sound])
     return Seen(
         np.array(seconds),
@@ -132,7 +130,9 @@ Jitter = tuple[int, int, float]
 """A box that is found otherwise: by so many pixels across and down, and so many times as large."""
 
 
-def mouths_of(crops: NDArray[np.uint8], jitter: Jitter = (0, 0, 1.0)) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def mouths_of(
+    crops: NDArray[np.uint8], jitter: Jitter = (0, 0, 1.0)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the numbers of each picture of a mouth, and how much it moved."""
     import cv2
 

@@ -12,6 +12,7 @@ moved, and with the sound of others.
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lipsync_clips import STUDIO, TALKING, Jitter, Seen, mel_of, mouths_of, see_once
 from postpipe.stages import lipsync_tracks
-from postpipe.stages.lipsync_match import LAGS, Lips, likeness, lips_of, match, without_slow
+from postpipe.stages.lipsync_match import Lips, lips_of, match, without_slow
 from postpipe.stages.lipsync_tracks import STEP_HZ, Maps, MouthTrack, around
 
 Floats = NDArray[np.float64]
@@ -91,26 +92,43 @@ class Fitted:
         return Lips(lips.steps, lips.parts @ self.mouth)
 
 
-def fit(clips: Sequence[Material], offsets: Sequence[float]) -> Fitted:
-    """Return the maps under which lips and sound of the clips are most alike."""
-    mouth_mouth: Floats = np.zeros(())
-    sound_sound: Floats = np.zeros(())
-    mouth_sound: Floats = np.zeros(())
-    for clip, offset in zip(clips, offsets, strict=True):
-        mouths, sounds = clip.pairs(offset)
+@dataclass(frozen=True)
+class Moments:
+    """Sums of products over the rows of clips: of mouths, of sounds, of both."""
+
+    mouth: Floats
+    sound: Floats
+    both: Floats
+
+    @classmethod
+    def of(cls, clip: Material, offset_ms: float) -> Moments:
+        """Return those of one clip whose sound is so early."""
+        mouths, sounds = clip.pairs(offset_ms)
         share = min(1.0, LONGEST_SECONDS * STEP_HZ * len(clip.lips) / len(mouths))
-        mouth_mouth = mouth_mouth + share * mouths.T @ mouths
-        sound_sound = sound_sound + share * sounds.T @ sounds
-        mouth_sound = mouth_sound + share * mouths.T @ sounds
-    unit = 1 / np.sqrt(np.diag(mouth_mouth))
-    mouth_mouth = mouth_mouth * unit[:, None] * unit
-    mouth_sound = mouth_sound * unit[:, None]
-    mouth_root, sound_root = _root(mouth_mouth, MOUTH_RIDGE), _root(sound_sound, SOUND_RIDGE)
-    left, strength, right = np.linalg.svd(mouth_root @ mouth_sound @ sound_root)
-    mouth = unit[:, None] * (mouth_root @ left[:, :PARTS])
-    scale = np.sqrt(np.trace(sound_sound) / len(sound_sound))
-    strength = strength[:PARTS]
-    return Fitted(mouth, scale * sound_root @ right[:PARTS].T, strength / strength.sum())
+        return cls(share * mouths.T @ mouths, share * sounds.T @ sounds, share * mouths.T @ sounds)
+
+    def plus(self, other: Moments, sign: float = 1.0) -> Moments:
+        """Return those of both together; with `sign` -1, without the other."""
+        return Moments(self.mouth + sign * other.mouth, self.sound + sign * other.sound, self.both + sign * other.both)
+
+    def fit(self) -> Fitted:
+        """Return the maps under which lips and sound are most alike."""
+        unit = 1 / np.sqrt(np.diag(self.mouth))
+        mouth_root = _root(self.mouth * unit[:, None] * unit, MOUTH_RIDGE)
+        sound_root = _root(self.sound, SOUND_RIDGE)
+        left, strength, right = np.linalg.svd(mouth_root @ (self.both * unit[:, None]) @ sound_root)
+        scale = np.sqrt(np.trace(self.sound) / len(self.sound))
+        strength = strength[:PARTS]
+        return Fitted(
+            unit[:, None] * (mouth_root @ left[:, :PARTS]),
+            scale * sound_root @ right[:PARTS].T,
+            strength / strength.sum(),
+        )
+
+
+def fit(clips: Sequence[Material], offsets: Sequence[float]) -> Fitted:
+    """Return the maps that are learnt from all clips."""
+    return functools.reduce(Moments.plus, map(Moments.of, clips, offsets)).fit()
 
 
 def _root(covariance: Floats, ridge: float) -> Floats:
@@ -121,10 +139,9 @@ def _root(covariance: Floats, ridge: float) -> Floats:
 
 def without_each(clips: Sequence[Material], offsets: Sequence[float]) -> list[Fitted]:
     """Return for each clip the maps that are learnt from the others."""
-    return [
-        fit([*clips[:number], *clips[number + 1 :]], [*offsets[:number], *offsets[number + 1 :]])
-        for number in range(len(clips))
-    ]
+    each = [Moments.of(clip, offset) for clip, offset in zip(clips, offsets, strict=True)]
+    total = functools.reduce(Moments.plus, each)
+    return [total.plus(own, -1.0).fit() for own in each]
 
 
 def align(clips: Sequence[Material], in_sync: Sequence[bool]) -> list[float]:
@@ -166,12 +183,7 @@ def fit_confidence(clips: Sequence[Material], offsets: Sequence[float], seed: in
     for number, (clip, maps) in enumerate(zip(clips, fitted, strict=True)):
         lips = maps.see(clip.lips[0])
         own = clip.sound @ maps.sound
-        others = [
-            (reverse, other)
-            for place, other in enumerate(clips)
-            if place != number
-            for reverse in (False, True)
-        ]
+        others = [(reverse, other) for place, other in enumerate(clips) if place != number for reverse in (False, True)]
         rows: list[tuple[tuple[float, ...], bool]] = []
         for seconds in WINDOW_SECONDS:
             for start in range(0, max(1, len(own) - int(seconds * STEP_HZ)), STEP_HZ):

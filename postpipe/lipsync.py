@@ -32,10 +32,10 @@ class LipSync(Facts):
     """How early (positive) or late (negative) the sound of a take is, in ms, by the lips of the one who speaks.
 
     `offset_ms` is `None` where it cannot be measured: `reason` says why. `confidence`: how likely the best guess is
-    right to 80 ms. `guess_ms` is that guess, also where it cannot be relied on. `halves_ms`: the offsets of the first and the second half; `None` where one of them has no lips or
-    no sound. `lags_ms` and `correlation`: how alike lips and sound are when the sound is delayed by so much.
-    `curve_seconds`, `mouth`, `sound`: what was compared, in units of its own deviation, from the first frame on;
-    NaN-free, 0 where no lips are seen.
+    right to 80 ms; `guess_ms` is that guess, also where it cannot be relied on. `halves_ms`: the offsets of the first
+    and the second half of the lips that are seen. `lags_ms` and `correlation`: how alike lips and sound are at each
+    offset. `curve_seconds`, `mouth`, `sound`: what was compared, every 20 ms from the first frame on, in units of its
+    own deviation; 0 where no lips are seen. All four are `None` or empty where nothing was compared.
     """
 
     schema: ClassVar[str] = "postpipe.lip-sync.1"
@@ -64,6 +64,7 @@ class LipSync(Facts):
             "reason": self.reason,
             "offset_ms": self.offset_ms,
             "confidence": self.confidence,
+            "guess_ms": self.guess_ms,
             "halves_ms": list(self.halves_ms) if self.halves_ms else None,
             "windows": [
                 {

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from postpipe.engine.stage import Look, View
 from postpipe.model import Clip, Plane
 
+CASCADE = "haarcascade_frontalface_alt.xml"
 MOST_FACES = 3
 SMALLEST = 20  # pixels of a face, a side: the cascade's window
 LARGE_EDGE, SMALL_EDGE = 200, 480  # pixels of the long edge of the picture that is searched for large faces, and small
@@ -108,7 +109,7 @@ class _Finder:
         import cv2
 
         self._cv2: Any = cv2
-        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt.xml")
+        self._cascade = self._cv2.CascadeClassifier(self._cv2.data.haarcascades + CASCADE)
         self._aspect = pixel_aspect
         self._numbers = itertools.count()
         self._tracks: list[_Track] = []

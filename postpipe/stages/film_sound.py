@@ -23,9 +23,9 @@ class FilmSound:
     """The first sound stream of each take of a film, or silence, cut where the pictures are cut.
 
     Boundaries are those of the frames, rounded to a sample once each. The sound of a take in `shifts` is delayed
-    against its picture: what it does not have at one end is silence, what is too much at the other is cut. Sound that is seen dissolving or fading is
-    cross-faded at equal power, with a quarter of a sine, since the two are not alike. `samples` is the length of
-    all; `warnings` fills while it is read.
+    against its picture: what it does not have at one end is silence, what is too much at the other is cut. Sound that
+    is seen dissolving or fading is cross-faded at equal power, with a quarter of a sine, since the two are not alike.
+    `samples` is the length of all; `warnings` fills while it is read.
     """
 
     def __init__(

@@ -102,16 +102,32 @@ def likeness(lips: Lips, sound: Floats, weights: Floats) -> Floats:
     `sound`: `(steps, parts)`, slow changes taken out; where lips have no sound beside them they are left out.
     """
     curve = np.zeros(len(LAGS))
-    for number, lag in enumerate(LAGS):
-        beside = lips.steps - lag
-        inside = (beside >= 0) & (beside < len(sound))
-        if inside.sum() < STEP_HZ:
-            continue
-        y, z = lips.parts[inside], sound[beside[inside]]
-        y, z = y - y.mean(axis=0), z - z.mean(axis=0)
-        energy = np.sqrt((y * y).sum(axis=0) * (z * z).sum(axis=0))
-        curve[number] = weights @ ((y * z).sum(axis=0) / np.maximum(energy, 1e-9))
-    return curve
+    if not len(lips.steps):
+        return curve
+    first, last = int(lips.steps[0]), int(lips.steps[-1])
+    here = lips.steps - first
+    heard = np.arange(first - REACH, last + REACH + 1)
+    inside = (heard >= 0) & (heard < len(sound))
+    seen = np.zeros(last - first + 1)
+    seen[here] = 1.0
+    count = _sums(seen, inside.astype(np.float64))
+    enough = count >= STEP_HZ
+    count = np.maximum(count, 1.0)
+    for part, weight in enumerate(weights):
+        y, z = np.zeros(len(seen)), np.zeros(len(heard))
+        y[here] = lips.parts[:, part]
+        z[inside] = sound[heard[inside], part]
+        mean_y, mean_z = _sums(y, inside.astype(np.float64)) / count, _sums(seen, z) / count
+        of_y = _sums(y * y, inside.astype(np.float64)) / count - mean_y**2
+        of_z = _sums(seen, z * z) / count - mean_z**2
+        both = _sums(y, z) / count - mean_y * mean_z
+        curve += weight * both / np.sqrt(np.maximum(of_y, 1e-12) * np.maximum(of_z, 1e-12))
+    return np.where(enough, curve, 0.0)
+
+
+def _sums(seen: Floats, heard: Floats) -> Floats:
+    """Return the sum of products at each of `LAGS`; `heard` has `REACH` steps more than `seen` at either end."""
+    return np.correlate(heard, seen, "valid")[::-1]
 
 
 def match(lips: Lips, sound: Floats, weights: Floats) -> Match:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,8 +55,7 @@ class Mouth:
 
     def measure(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the numbers of the next picture, `MOUTH` of a face that is 64 pixels a side."""
-        import cv2
-
+        cv2: Any = import_module("cv2")
         light = crop.astype(np.float32) / max(1.0, cv2.mean(crop)[0])
         even = cv2.convertScaleAbs(light, alpha=90.0)
         if self._before is not None:
@@ -72,7 +72,7 @@ class Mouth:
 
 
 _FLOW = 0.5, 1, 9, 1, 5, 1.1, 0  # scale and number of levels, window, rounds, neighbourhood and its sigma
-_SKIN = int(0.7 * (MOUTH[1] - MOUTH[0]) * (MOUTH[3] - MOUTH[2]) / 4)  # place in order of light of what is taken for skin
+_SKIN = int(0.7 * (MOUTH[1] - MOUTH[0]) * (MOUTH[3] - MOUTH[2]) / 4)  # place, in order of light, of skin
 _ROWS = slice(4, 16), slice(12, 28), slice(20, 36)
 
 
@@ -118,9 +118,9 @@ def log_mel(samples: Reals) -> Reals:
     steps = (len(sharp) - _WINDOW) // _HOP + 1
     if steps <= 0:
         return np.zeros((0, BANDS), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(sharp, _WINDOW)[:: _HOP][:steps] * _hann()
+    frames = np.lib.stride_tricks.sliding_window_view(sharp, _WINDOW)[::_HOP][:steps] * _hann()
     power = np.abs(np.fft.rfft(frames, _FFT)) ** 2
-    return np.log(power.astype(np.float32) @ _filters() + np.float32(1e-6))
+    return np.asarray(np.log(power.astype(np.float32) @ _filters() + np.float32(1e-6)), np.float32)
 
 
 @functools.cache
@@ -136,7 +136,7 @@ def around(mel: Reals) -> Reals:
     mel = mel - mel.mean(axis=0)
     mel /= max(1e-3, float(mel.std()))
     places = np.clip(np.arange(len(mel))[:, None] + TAPS[None], 0, len(mel) - 1)
-    return mel[places].reshape(len(mel), -1)
+    return np.asarray(mel[places].reshape(len(mel), -1), np.float32)
 
 
 # The maps
