@@ -1,4 +1,4 @@
-"""The three scenes: a launch pad at dusk, a coffee in the morning, a cat in the rain.
+"""The four scenes: a launch pad at dusk, a coffee in the morning, a cat in the rain, an astronaut who speaks.
 
 Each makes its plate from one photograph of scikit-image and adds what moves in it.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from air import Vapour, cloud, drift, full, half, rain, smoothstep
 from footage import Bend, Exposure, Film
 from plates import Array, Photo, Plate, box, defocused, depth_map, make_plate, oval, photograph
+from speech import Syllable, opening
 
 Light = Callable[[Exposure, float], Array]
 """Adds lamps, shadows and weather to an exposed frame: `light(exposure, seconds) -> light`."""
@@ -235,3 +236,52 @@ def bokeh(exposure: Exposure, seconds: float) -> Array:
         disc = (0.75 + 0.25 * smoothstep(0.6, 0.95, reach)) * (1 - smoothstep(0.94, 1.04, reach))
         light += tinted(disc, colours[number % len(colours)]) * np.float32(rng.uniform(0.18, 0.6))
     return np.asarray(cv2.resize(light, exposure.x.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+MOUTH_CENTRE, MOUTH_HALF_WIDTH = (222.0, 147.0), 19.0
+JAW = 11.0
+"""How far the astronaut's lower lip goes down, in world pixels."""
+
+
+def mouth_line(x: Array) -> Array:
+    """Return the height at which the astronaut's lips part."""
+    across = (x - np.float32(MOUTH_CENTRE[0])) / np.float32(MOUTH_HALF_WIDTH)
+    return np.asarray(MOUTH_CENTRE[1] - 7 * np.clip(across * across, 0, 1.4), np.float32)
+
+
+def parted(x: Array, open_: float) -> Array:
+    """Return how far the lips are apart at each place across, in world pixels."""
+    across = (x - np.float32(MOUTH_CENTRE[0])) / np.float32(MOUTH_HALF_WIDTH)
+    return np.asarray(JAW * open_ * np.sqrt(np.clip(1 - across * across, 0, 1)), np.float32)
+
+
+def astronaut(said: Sequence[Syllable]) -> Scene:
+    """Say the syllables in a portrait of an astronaut: lips part, the chin goes down, the head nods a little."""
+    photo = photograph("astronaut")
+    depth = depth_map(
+        (photo.shape[1], photo.shape[0]),
+        [(0.6, box(110, 300, 330, 530)), (0.8, oval(222, 110, 78, 95)), (0.7, box(190, 130, 255, 260))],
+        13,
+    )
+    plate = make_plate(photo, depth)
+
+    def nod(x: Array, y: Array, seconds: float) -> tuple[Array, Array]:
+        head = blob(x, y, (222, 110), (110, 130))
+        return x + np.float32(1.2 * np.sin(1.7 * seconds)) * head, y + np.float32(0.9 * np.sin(2.3 * seconds)) * head
+
+    def speak(x: Array, y: Array, seconds: float) -> tuple[Array, Array]:
+        down = y - mouth_line(x)
+        jaw = np.float32(JAW * opening(list(said), seconds)) * blob(x, np.zeros_like(y), (222, 0), (34, 1))
+        gap = np.minimum(parted(x, opening(list(said), seconds)), jaw)
+        chin = jaw * (1 - smoothstep(14, 52, down)) * smoothstep(-1, 1, down)
+        return x, np.where(down > 0, np.maximum(y - np.maximum(chin, gap * (down < gap)), mouth_line(x)), y)
+
+    def light(exposure: Exposure, seconds: float) -> Array:
+        x, y = nod(exposure.x, exposure.y, seconds)
+        gap = parted(x, opening(list(said), seconds))
+        down = y - mouth_line(x)
+        inside = smoothstep(-0.4, 0.6, down) * (1 - smoothstep(-0.8, 0.4, down - gap)) * (gap > 0.3)
+        mouth = 1 - inside[..., None] * np.array((0.82, 0.93, 0.92), np.float32)
+        return np.asarray(exposure.light * mouth, np.float32)
+
+    return Scene(plate, light, Film(bloom=0.1, vignette=0.3), (nod, speak))

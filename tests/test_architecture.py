@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOUNS = set(
-    "model timing delivery conformed documents draft edit stills errors finished look provenance sidecar takeslog "
-    "tools".split()
+    "model timing delivery conformed documents draft edit stills errors finished lipsync look provenance sidecar "
+    "takeslog tools".split()
 )
 
 ALLOWED = {
@@ -26,6 +26,7 @@ ALLOWED = {
     "draft": {"model", "timing"},
     "edit": {"model"},
     "finished": {"model", "delivery", "provenance"},
+    "lipsync": {"model", "delivery"},
     "look": {"model", "delivery"},
     "handover": NOUNS,
     "provenance": {"model"},

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 FLICKER_PERCENT = 0.4  # below it nobody sees flicker, and clean clips stay below it
+LATE_MS, EARLY_MS = -60.0, 40.0  # of sound; EBU R37: what lies between is right
 DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last second: seen side by side
 
 
@@ -157,6 +158,9 @@ def findings(take: dict[str, Any]) -> list[str]:
         found.append("no sound")
     elif sound["silent"]:
         found.append("silent")
+    offset = facts.get("lipsync", {}).get("offset_ms") or 0.0
+    if not LATE_MS <= offset <= EARLY_MS:
+        found.append(f"sound {abs(offset):.0f} ms {'early' if offset > 0 else 'late'}")
     broken = facts.get("settings", {}).get("broken", [])
     return found + [f"{miss['name']} {miss['found']}, not {miss['expected']}" for miss in broken]
 

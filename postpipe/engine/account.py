@@ -16,6 +16,7 @@ from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
 from postpipe.finished import ClipFile
 from postpipe.finished import Sequence as JoinedSequence
+from postpipe.lipsync import SoundShift
 from postpipe.look import LookFile
 from postpipe.model import Clip, Facts, SequenceFacts
 from postpipe.sidecar import Sidecar, TakeLog
@@ -224,6 +225,9 @@ class Account:
                 "encoded_frames": sum(unit.frames for unit in rendered.units) - rendered.copied,
                 "encoded_because": rendered.encoded_because,
             }
+        shift: SoundShift | None = self.board.get(SoundShift, path)
+        if shift is not None and shift.fix is not None:
+            entry["fixes"].append(dataclasses.asdict(shift.fix))
         return entry
 
 

@@ -26,7 +26,7 @@ from postpipe.delivery import (
     TimeMap,
 )
 from postpipe.edit import Edit
-from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, Marker, Stage, Task
+from postpipe.engine.stage import Analyser, Desk, Filter, FixFilter, FixTask, Marker, Stage, Task
 from postpipe.errors import SettingsError
 from postpipe.look import UngradedClip
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks
@@ -132,15 +132,12 @@ class _Planner:
     def __init__(self, stages: list[Stage], only: Sequence[str] | None) -> None:
         self.problems: list[str] = []
         self.makers: dict[Kind, Analyser[Any, Any] | Task] = {}
-        fixes = {stage.fix for stage in stages if isinstance(stage, FixFilter)}
+        fixes = {stage.fix for stage in stages if isinstance(stage, FixFilter | FixTask)}
         for name in sorted(set(only or ()) - fixes):
             self.problems.append(f"--only {name}: there is no such fix; known: {', '.join(sorted(fixes)) or 'none'}")
+        stages = [s for s in stages if only is None or not isinstance(s, FixFilter | FixTask) or s.fix in only]
         self.filters = sorted(
-            (
-                s
-                for s in stages
-                if isinstance(s, Filter) and (only is None or not isinstance(s, FixFilter) or s.fix in only)
-            ),
+            (s for s in stages if isinstance(s, Filter)),
             key=lambda stage: (stage.slot, stage.id),
         )
         for stage in stages:

@@ -203,6 +203,16 @@ class Task(Stage):
         return True
 
 
+class FixTask(Task):
+    """A task that decides on a fix by which no picture is changed: it measures again by itself what comes of it.
+
+    `fix` is its name in `--only` and in the report. Whoever reads what it makes takes `T | None`: none where the fix
+    is not to be applied.
+    """
+
+    fix: ClassVar[str]
+
+
 class Slot(enum.IntEnum):
     """Where a filter stands in the render pass: types cannot order frames → frames."""
 

@@ -42,7 +42,7 @@ def code_digest() -> str:
 
         kernels = Path(postpipe_kernels.__path__[0])
     for root in (package, kernels):
-        for source in sorted((*root.rglob("*.py"), *root.rglob("*.npz"))):
+        for source in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".json", ".npz")):
             state.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
     for library in ("av", "numpy", "numba", "opencv-python-headless", "scipy", "librosa", "c2pa-python"):
         state.update(f"{library} {metadata.version(library)}".encode())

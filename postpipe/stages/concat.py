@@ -25,6 +25,7 @@ from postpipe.delivery import (
 from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Task
 from postpipe.finished import UNSIGNED, Film, FinishedClip
+from postpipe.lipsync import SoundShift
 from postpipe.media.join import join
 from postpipe.media.loudness import LoudnessMeter
 from postpipe.model import Clip, SoundBlock
@@ -49,6 +50,7 @@ class WriteClips(Task):
         project: ProjectFormat,
         encoding: Encoding,
         selection: Selection,
+        shift: SoundShift | None,
         desk: Desk,
     ) -> FinishedClip:
         """Return the file with picture and sound of one take."""
@@ -60,7 +62,7 @@ class WriteClips(Task):
         else:
             units = film_units((event,), {clip.path: rendered}, edit, blends)
         stem = clip_stems(selection.selected)[clip.path]
-        return write_clip(f"{UNSIGNED}/clips/{stem}", event, units, clip, time_map, project, encoding, desk)
+        return write_clip(f"{UNSIGNED}/clips/{stem}", event, units, clip, time_map, project, encoding, shift, desk)
 
 
 def write_clip(
@@ -71,13 +73,15 @@ def write_clip(
     time_map: TimeMap,
     project: ProjectFormat,
     encoding: Encoding,
+    shift: SoundShift | None,
     desk: Desk,
 ) -> FinishedClip:
     """Write the units of one take, with the sound of `event`, to `stem` and the delivery's ending."""
     units = tuple(units)
     frames = sum(unit.frames for unit in units)
     desk.progress(clip.path.name, 0, frames)
-    sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate)
+    shifts = {clip.path: shift} if shift is not None else {}
+    sound = FilmSound((event,), {clip.path: clip}, {clip.path: time_map}, encoding, project.rate, shifts)
     temporary = desk.scratch(f".{encoding.container}")
     join(
         [desk.unit(unit.key, encoding.container) for unit in units],
@@ -91,7 +95,9 @@ def write_clip(
         sound_samples=sound.samples,
     )
     name = f"{stem}.{encoding.container}"
-    return FinishedClip((OutputFile(name, desk.publish(temporary, name)),), frames, sound.samples, tuple(sound.warnings))
+    return FinishedClip(
+        (OutputFile(name, desk.publish(temporary, name)),), frames, sound.samples, tuple(sound.warnings)
+    )
 
 
 def clip_stems(selected: Iterable[Path]) -> dict[Path, str]:
@@ -127,6 +133,7 @@ class JoinSequence(Task):
         blends: RenderedBlends,
         project: ProjectFormat,
         encoding: Encoding,
+        shifts: Each[SoundShift] | None,
         desk: Desk,
     ) -> Film:
         """Return the sequence; boundaries of sound are those of the frames, rounded once each."""
@@ -135,7 +142,7 @@ class JoinSequence(Task):
             return Film((), frames, project.rate, 0, None, None)
         (film,) = edit.films
         units = film_units(film, rendered, edit, blends)
-        sound = FilmSound(film, clips, time_maps, encoding, project.rate)
+        sound = FilmSound(film, clips, time_maps, encoding, project.rate, shifts or {})
         meter = LoudnessMeter(encoding.sound_rate_hz, encoding.sound_channels)
         name = f"sequence.{encoding.container}"
         desk.progress(name, 0, sum(unit.frames for unit in units))

@@ -34,6 +34,10 @@ class SceneEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     fade_in_seconds: Annotated[Seconds | None, Meta(description="out of black at its start")] = None
     fade_out_seconds: Annotated[Seconds | None, Meta(description="into black at its end")] = None
+    sound_offset_ms: Annotated[
+        Annotated[float, Meta(ge=-10_000, le=10_000)] | None,
+        Meta(description="how early its sound is (late: below 0): it is put right by this, whatever is measured"),
+    ] = None
 
     def __post_init__(self) -> None:
         for place in (self.in_, self.out):

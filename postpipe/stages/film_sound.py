@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from postpipe.delivery import Encoding, TimeMap
 from postpipe.edit import Event, starts
+from postpipe.lipsync import SoundShift
 from postpipe.media.sound import read_sound
 from postpipe.model import Clip, SoundBlock
 from postpipe.timing import sample_at_frame
@@ -21,9 +22,10 @@ Samples = NDArray[np.float32]
 class FilmSound:
     """The first sound stream of each take of a film, or silence, cut where the pictures are cut.
 
-    Boundaries are those of the frames, rounded to a sample once each. Sound that is seen dissolving or fading is
-    cross-faded at equal power, with a quarter of a sine, since the two are not alike. `samples` is the length of
-    all; `warnings` fills while it is read.
+    Boundaries are those of the frames, rounded to a sample once each. The sound of a take in `shifts` is delayed
+    against its picture: what it does not have at one end is silence, what is too much at the other is cut. Sound that
+    is seen dissolving or fading is cross-faded at equal power, with a quarter of a sine, since the two are not alike.
+    `samples` is the length of all; `warnings` fills while it is read.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class FilmSound:
         time_maps: Mapping[Path, TimeMap],
         encoding: Encoding,
         rate: Fraction,
+        shifts: Mapping[Path, SoundShift],
     ) -> None:
         self.warnings: list[str] = []
         self._film = film
@@ -40,6 +43,7 @@ class FilmSound:
         self._time_maps = time_maps
         self._encoding = encoding
         self._rate = rate
+        self._delays = {path: shift.delay_seconds for path, shift in shifts.items()}
         self._starts = starts(film)
         self.samples = self._sample(self._starts[-1])
 
@@ -83,7 +87,7 @@ class FilmSound:
             clip.sounds[0].index if clip.sounds and not event.silent else None,
             rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
-            start_seconds=self._time_maps[event.path].seconds(event.first),
+            start_seconds=self._time_maps[event.path].seconds(event.first) - self._delays.get(event.path, 0),
             samples=end - begin,
         )
         for block in sound:

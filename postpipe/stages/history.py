@@ -11,6 +11,7 @@ import numpy as np
 from postpipe.delivery import Encoding, Fix, FrameTimes, ProjectFormat, RenderedClip, TimeMap
 from postpipe.edit import Edit
 from postpipe.engine.stage import Task
+from postpipe.lipsync import SoundShift
 from postpipe.look import CreativeLut
 from postpipe.model import Clip
 from postpipe.provenance import Action, Declared, History
@@ -47,6 +48,7 @@ class TellHistory(Task):
         encoding: Encoding,
         creative: CreativeLut | None,
         prepared: Prepared | None,
+        shift: SoundShift | None,
         declared: Declared | None,
     ) -> History:
         """Return the actions in the order of the render."""
@@ -68,8 +70,8 @@ class TellHistory(Task):
                 )
             if (speed := _speed(times, time_map, shown)) is not None:
                 yield Action("c2pa.changedSpeed", f"plays at {speed:.3f} of its speed", {"speed": round(speed, 6)})
-            for fix in rendered.fixes:
-                if fix.kept:
+            for fix in (*rendered.fixes, shift and shift.fix):
+                if fix is not None and fix.kept:
                     yield from _fixed(fix)
             yield from _conformed(clip, project)
             if creative is not None and not creative.identity:

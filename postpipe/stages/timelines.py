@@ -20,6 +20,7 @@ from postpipe.edit import Edit, Event
 from postpipe.engine.stage import Desk, Each, Stage, Task
 from postpipe.errors import SettingsError
 from postpipe.finished import ClipFile
+from postpipe.lipsync import SoundShift
 from postpipe.look import LookFile, UngradedClip
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks
 from postpipe.stages.concat import clip_stems, write_clip
@@ -81,6 +82,7 @@ class WriteUngraded(_Handover, Task):
         project: ProjectFormat,
         encoding: Encoding,
         selection: Selection,
+        shift: SoundShift | None,
         desk: Desk,
     ) -> UngradedFile:
         """Return the file: that of the delivery where the two are one."""
@@ -91,7 +93,7 @@ class WriteUngraded(_Handover, Task):
             return UngradedFile(delivered.files, len(shown))
         event = Event(clip.path, "", shown.start, shown.stop)
         stem = f"ungraded/{clip_stems(selection.selected)[clip.path]}"
-        written = write_clip(stem, event, bare.units, clip, time_map, project, encoding, desk)
+        written = write_clip(stem, event, bare.units, clip, time_map, project, encoding, shift, desk)
         return UngradedFile(written.files, written.frames)
 
 
