@@ -1,7 +1,7 @@
 """postpipe: a folder of AI-generated takes becomes one finished sequence.
 
-`postpipe.run`, `inspect`, `extract`, `assemble`, `verify`, `export` and `plan` do what the commands of the same name do, and
-return the facts that those print.
+`postpipe.run`, `inspect`, `extract`, `assemble`, `verify`, `export` and `plan` do what the commands of the same name
+do, and return the facts that those print.
 """
 
 from __future__ import annotations

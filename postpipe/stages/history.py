@@ -70,8 +70,8 @@ class TellHistory(Task):
                 )
             if (speed := _speed(times, time_map, shown)) is not None:
                 yield Action("c2pa.changedSpeed", f"plays at {speed:.3f} of its speed", {"speed": round(speed, 6)})
-            for fix in (*rendered.fixes, shift and shift.fix):
-                if fix is not None and fix.kept:
+            for fix in (*rendered.fixes, *([shift.fix] if shift and shift.fix else [])):
+                if fix.kept:
                     yield from _fixed(fix)
             yield from _conformed(clip, project)
             if creative is not None and not creative.identity:

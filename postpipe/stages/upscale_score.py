@@ -75,7 +75,8 @@ class _Tiles:
 
     def __call__(self, plane: Plane) -> NDArray[np.float64]:
         resize.resample_plane(plane, self._small, self._axes[1], self._axes[0], self._bits)
-        return self._small.reshape(GRID, FINE, GRID, FINE).mean(axis=(1, 3))
+        means: NDArray[np.float64] = self._small.reshape(GRID, FINE, GRID, FINE).mean(axis=(1, 3), dtype=np.float64)
+        return means
 
 
 def ssim(one: Plane, other: Plane, bits: int) -> float:
