@@ -114,7 +114,10 @@ def test_start_timecode_and_name(tmp_path: Path) -> None:
     api.run(folder, out, settings=LOSSLESS | chosen)
     film = timeline(out / "timeline.otio")
     assert (film.name, film.drop, film.timecode(0)) == ("Reel 1", True, "10:00:00;00")
-    assert "FCM: DROP FRAME" in (out / "timeline.edl").read_text(encoding="utf-8")
+    assert [cut.media.drop for cut in (*film.pictures[0].cuts, *film.sounds[0].cuts)] == [True, True]
+    text = (out / "timeline.edl").read_text(encoding="utf-8")
+    assert "FCM: DROP FRAME" in text
+    assert "00:00:00;00 00:00:00;24 10:00:00;00 10:00:00;24" in text
     twenty_four = LOSSLESS | {"project": {"rate": 24}, **chosen}
     with pytest.raises(SettingsError, match=r"\[handover\] start_timecode: .*drop frame exists at 29.97"):
         api.run(folder, out, settings=twenty_four)
