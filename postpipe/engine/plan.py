@@ -102,8 +102,7 @@ class Plan:
     `look`: analysers of the look pass. `before`: tasks before the render, in order. `filters`: of the render
     pass, in slot order. `watch`: analysers fed with the frames of a fixed clip as they go to the encoder;
     `watch_units`: those fed with each unit by itself. `after`: tasks that need the rendered clips. `ungraded`: pictures
-    without their looks are rendered as well. `facts`: the
-    kinds that can be measured again on a delivered picture.
+    without their looks are rendered as well. `facts`: the kinds that can be measured again on a delivered picture.
     """
 
     look: tuple[Analyser[Any, Any], ...]

@@ -132,6 +132,8 @@ class FilmMaker:
             yield f"mended: {', '.join(others)}"
 
     def _film(self, name: str | None, start: int, drop: bool, pictures: list[Cut], sounds: list[Cut]) -> Film:
+        if drop:
+            pictures, sounds = ([_counted_in_drop_frame(cut) for cut in cuts] for cuts in (pictures, sounds))
         heard = tuple(
             replace(cut, look=None, marks=(), notes=())
             for cut, event in zip(sounds, self.edit.events, strict=True)
@@ -154,6 +156,11 @@ class FilmMaker:
         # DaVinci Resolve takes no second timeline of one name: another edit has another.
         digest = hashlib.sha256(repr(film).encode()).hexdigest()[:6]
         return replace(film, name=f"{self.folder.name or 'film'} {digest}")
+
+
+def _counted_in_drop_frame(cut: Cut) -> Cut:
+    """Return a clip whose file, where it is a delivered one and so has no timecode, is counted as the film is."""
+    return replace(cut, media=replace(cut.media, drop=True)) if cut.media.file else cut
 
 
 def _dissolve(frames: int) -> Dissolve | None:

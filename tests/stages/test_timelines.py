@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import av
 import numpy as np
 import opentimelineio as otio
 import pytest
@@ -113,7 +114,10 @@ def test_start_timecode_and_name(tmp_path: Path) -> None:
     api.run(folder, out, settings=LOSSLESS | chosen)
     film = timeline(out / "timeline.otio")
     assert (film.name, film.drop, film.timecode(0)) == ("Reel 1", True, "10:00:00;00")
-    assert "FCM: DROP FRAME" in (out / "timeline.edl").read_text(encoding="utf-8")
+    assert [cut.media.drop for cut in (*film.pictures[0].cuts, *film.sounds[0].cuts)] == [True, True]
+    text = (out / "timeline.edl").read_text(encoding="utf-8")
+    assert "FCM: DROP FRAME" in text
+    assert "00:00:00;00 00:00:00;24 10:00:00;00 10:00:00;24" in text
     twenty_four = LOSSLESS | {"project": {"rate": 24}, **chosen}
     with pytest.raises(SettingsError, match=r"\[handover\] start_timecode: .*drop frame exists at 29.97"):
         api.run(folder, out, settings=twenty_four)
@@ -258,3 +262,27 @@ def test_remarks_are_collected_from_all_facts_in_the_order_of_their_frames() -> 
     assert found == Remarks.of([shots, flicker_of(5.0), checks]).remarks
     assert found[0].comment == "exposure 5.0 %"
     assert flicker_of(0.1).remarks() == ()
+
+
+def test_a_take_is_found_by_its_own_timecode(tmp_path: Path, fixed_looks: dict[str, Look]) -> None:
+    folder, out = tmp_path / "takes", tmp_path / "out"
+    folder.mkdir()
+    plain = make_clip(tmp_path / "plain.mp4", frames=24, size=(64, 64))
+    with av.open(str(plain)) as source, av.open(str(folder / "scene01.mov"), "w") as target:
+        target.metadata["timecode"] = "10:00:00:00"
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    fixed_looks["scene01.mov"] = WARM
+    settings = LOSSLESS | {"flicker": {"mode": "off"}, "handover": {"ungraded": True}}
+    api.run(folder, out, settings=settings | {"edit": {"scene01": {"in": "10:00:00:05", "out": "10:00:00:20"}}})
+    (cut,) = timeline(out / "timeline-ungraded.otio").pictures[0].cuts
+    assert (cut.media.path, cut.media.start_timecode) == (folder / "scene01.mov", "10:00:00:00")
+    assert (cut.first, cut.frames) == (5, 15)
+    points = "10:00:00:05 10:00:00:20 01:00:00:00 01:00:00:15"
+    assert points in (out / "timeline-ungraded.edl").read_text(encoding="utf-8")
+    root = ElementTree.parse(out / "timeline-ungraded.fcpxml").getroot()
+    assert next(root.iter("asset")).get("start") == "36000s"
+    assert next(root.iter("asset-clip")).get("start") == "864005/24s"
