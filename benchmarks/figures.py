@@ -320,6 +320,27 @@ def colour(result: dict[str, Any]) -> Iterator[str]:
     yield f"| CPU to match one clip with another | {result['cpu_seconds_a_pair']:.2f} s | |"
 
 
+def timelines_in(result: dict[str, Any]) -> Iterator[str]:
+    """Cuts of other programs."""
+    row = result["samples"]
+    yield (
+        f"| {row['clips']} clips of {row['timelines']} sample timelines of OpenTimelineIO and its plug-ins, "
+        f"files moved: found, listed, wrong "
+        f"| {row['moved']['found']}, {row['moved']['listed']}, {row['moved']['wrong']} | 0 wrong |"
+    )
+    for name, words in (("renamed", "renamed, beside others"), ("lost", "lost, others in their place")):
+        found = row[name]
+        yield f"| … {words} | {found['found']}, {found['listed']}, {found['wrong']} | 0 wrong |"
+    row = result["made_up_folders"]
+    yield f"| a thousand made-up folders | {row['found']}, {row['listed']}, {row['wrong']} | 0 wrong |"
+    row = result["a_tenth"]
+    yield (
+        f"| a cut that uses {row['used']} of {row['footage']} frames ({row['used_with_handles']} with handles): "
+        f"decoded to look, to render | {row['decoded_look']}, {row['decoded_render']} "
+        f"| ≤ {row['most']} (one group of pictures more a clip) |"
+    )
+
+
 def handover(result: dict[str, Any]) -> Iterator[str]:
     """Timelines and looks in other programs."""
     for name, row in result["melt"].items():
@@ -385,6 +406,7 @@ SECTIONS = (
     ("colour_memory", "Looks: memory", colour_memory),
     ("colour_run", "A whole run with flicker and colour", colour_run),
     ("handover", "Timelines and looks in other programs", handover),
+    ("timelines_in", "Cuts of other programs", timelines_in),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
@@ -76,7 +77,7 @@ def _read(data: bytes, suffix: str, rate: Fraction | None) -> Any:
         return read_edl.read(_text(data), rate)
     if suffix == ".otio":
         text = _text(data)
-        json.loads(text, object_hook=_refuse_empty)
+        json.loads(re.sub(r"\bInf\b", "Infinity", text), object_hook=_refuse_empty)
         return _one_timeline(otio.adapters.read_from_string(text, "otio_json"))
     _refuse_entities(data)
     if ElementTree.fromstring(data).tag == "fcpxml":  # noqa: S314 - entities were refused above
@@ -125,7 +126,7 @@ def _text(data: bytes) -> str:
 def _refuse_empty(thing: dict[str, Any]) -> dict[str, Any]:
     """Raise `DeliveryError` for what OpenTimelineIO's own parser ends the process over.
 
-    Python's is also the one that minds how deep things are nested.
+    Python's is also the one that minds how deep things are nested; it writes infinity in another way.
     """
     if str(thing.get("OTIO_SCHEMA")).startswith("Timeline.") and not isinstance(thing.get("tracks"), dict):
         raise DeliveryError("holds a timeline without tracks; export it again")
