@@ -147,13 +147,14 @@ def speed() -> dict[str, float]:
     return {name: round(seconds * 1e3, 2) for name, seconds in best.items()}
 
 
-def whole_run() -> dict[str, Any]:
+def whole_run(preset: str) -> dict[str, Any]:
     """Return the peak memory of a run from 1080p to 4K, and whether frames, length and sound came out exact."""
     with workplace() as folder:
         takes = folder / "takes"
         takes.mkdir()
         footage(takes / "scene01_take01.mp4", RUN_SECONDS)
-        spent = spend([*POSTPIPE, "run", takes, "-o", folder / "out", "--upscale-scale", "2"])
+        options = ["--upscale-scale", "2", "--deliver-preset", preset]
+        spent = spend([*POSTPIPE, "run", takes, "-o", folder / "out", *options])
         document = json.loads((folder / "out" / "takes.json").read_text(encoding="utf-8"))
         sequence = document["sequence"]
         with av.open(str(folder / "out" / sequence["file"])) as film:
@@ -173,15 +174,18 @@ def whole_run() -> dict[str, Any]:
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--media", type=Path, required=True, help="folder with the clips of HELD_OUT")
+    parser.add_argument("--media", type=Path, help="folder with the clips of HELD_OUT: quality, and speed")
+    parser.add_argument("--run-preset", help="x264's preset for a whole run to 4K: memory, frames, sound")
     options = parser.parse_args()
-    figures = {
-        "held_out": HELD_OUT,
-        "quality": quality(options.media),
-        "frame_ms_1080p_to_2160p": speed(),
-        "whole_run": whole_run(),
-    }
-    record("upscale", "python -m benchmarks.upscale --media DIR", figures)
+    if options.media is not None:
+        figures = {"held_out": HELD_OUT, "quality": quality(options.media), "frame_ms_1080p_to_2160p": speed()}
+        record("upscale", "python -m benchmarks.upscale --media DIR", figures)
+    if options.run_preset is not None:
+        record(
+            "upscale_run",
+            f"python -m benchmarks.upscale --run-preset {options.run_preset}",
+            whole_run(options.run_preset),
+        )
 
 
 if __name__ == "__main__":

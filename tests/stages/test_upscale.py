@@ -83,11 +83,8 @@ def test_the_film_has_the_size_that_was_asked_for(
         takes, tmp_path / "out", settings={"upscale": {"kind": kind, **scale}, "project": project, "deliver": FAST}
     )
     shown = decode_planes(tmp_path / "out" / "sequence.mp4")
-    assert [plane.shape[::-1] for plane in shown[0]] == [
-        size,
-        (size[0] // 2, size[1] // 2),
-        (size[0] // 2, size[1] // 2),
-    ]
+    half = size[0] // 2, size[1] // 2
+    assert [plane.shape[::-1] for plane in shown[0]] == [size, half, half]
     assert len(shown) == 5
     fixes = [fix for fix in account.takes()[0]["fixes"] if fix["stage"] == "upscale"]
     assert len(fixes) == (size != (64, 48))
@@ -277,11 +274,8 @@ def test_with_a_fallback_the_take_is_enlarged_plainly(
     assert fix["after"][reason]
     plain = api.run(takes, tmp_path / "plain", settings={**settings, "project": {"size": "128x96"}}, only=[])
     assert plain.takes()[0]["fixes"] == []
-    for ours, theirs in zip(
-        decode_planes(tmp_path / "out" / "sequence.mp4"),
-        decode_planes(tmp_path / "plain" / "sequence.mp4"),
-        strict=True,
-    ):
+    films = [decode_planes(tmp_path / folder / "sequence.mp4") for folder in ("out", "plain")]
+    for ours, theirs in zip(*films, strict=True):
         np.testing.assert_array_equal(ours[0], theirs[0])
 
 
