@@ -320,6 +320,29 @@ def colour(result: dict[str, Any]) -> Iterator[str]:
     yield f"| CPU to match one clip with another | {result['cpu_seconds_a_pair']:.2f} s | |"
 
 
+def upscale(result: dict[str, Any]) -> Iterator[str]:
+    """Upscaling, against originals and peers."""
+    for how, rows in result["quality"]["mean"].items():
+        shown = "; ".join(f"{name} {row['ssim']:.4f}, {row['psnr_db']:.2f} dB" for name, row in rows.items())
+        yield f"| reduced ({how}) and enlarged again, SSIM and PSNR of luma | {shown} | above all peers |"
+        leads = result["quality"]["sharp_over_the_best_peer_of_each_clip"][how]
+        worst = min(leads, key=lambda clip: leads[clip])
+        lead = f"{leads[worst]:+.4f}"
+        yield f"| … SSIM of the worst of {len(leads)} clips ({worst}) against the best peer | {lead} | ≥ -0.002 |"
+    spent = result["frame_ms_1080p_to_2160p"]
+    opencv = spent["cv2 Lanczos4"] / spent["lanczos"]
+    yield f"| a frame from 1080p to 2160p, `lanczos` against OpenCV's Lanczos4, CPU | {opencv:.1f}× faster | ≥ 1.5× |"
+    swscale = spent["sharp"] / spent["swscale lanczos"]
+    yield f"| … `sharp` ({spent['sharp']:.1f} ms) against swscale's Lanczos, CPU | {swscale:.1f}× its cost | ≤ 4× |"
+
+
+def upscale_run(result: dict[str, Any]) -> Iterator[str]:
+    """A whole run to 4K."""
+    yield f"| peak memory, {result['seconds']} s of 1080p to {result['size']} | {result['peak_mb']:.0f} MB | < 900 MB |"
+    missing = f"{result['frames_missing']}, {result['sound_samples_missing']}"
+    yield f"| frames and samples of sound that are missing | {missing} | 0, 0 |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -338,6 +361,8 @@ SECTIONS = (
     ("colour_speed", "Looks: speed", colour_speed),
     ("colour_memory", "Looks: memory", colour_memory),
     ("colour_run", "A whole run with flicker and colour", colour_run),
+    ("upscale", "Upscaling", upscale),
+    ("upscale_run", "A whole run to 4K", upscale_run),
 )
 
 
