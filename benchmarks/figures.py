@@ -343,6 +343,21 @@ def upscale_run(result: dict[str, Any]) -> Iterator[str]:
     yield f"| frames and samples of sound that are missing | {missing} | 0, 0 |"
 
 
+def outside(result: dict[str, Any]) -> Iterator[str]:
+    """Outside programs."""
+    pipe, folders, made = result["pipe"], result["folders"], result["upscaled"]
+    bare = f"{pipe['bare_with_larger_pipes_ms_per_frame']} ms bare, {pipe['bare_ms_per_frame']} ms with the usual pipes"
+    yield f"| a 1080p frame through a pipe to a program that does nothing, CPU of both | {pipe['hook_ms_per_frame']} ms | |"
+    yield f"| … against writing and reading the pipe alone ({bare}) | {pipe['ratio']}× | ≤ 1.15× |"
+    yield f"| a 1080p frame of noise out as PNG and back, CPU | {folders['cpu_ms_per_frame']:.0f} ms | |"
+    most, batch = folders["most_given_at_once"], folders["batch"]
+    yield f"| pictures given at once, in batches of {batch} | {most} | {batch} |"
+    what = f"{made['seconds']} s of 1080p to {made['size']} by a program on a pipe"
+    yield f"| peak memory, {what} | {made['peak_mb']} MB | < 900 MB |"
+    missing = made["expected_frames"] - made["frames"], made["seconds"] * 48000 - made["audio_samples"]
+    yield f"| frames and samples of sound that are missing | {missing[0]}, {missing[1]} | 0, 0 |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -363,6 +378,7 @@ SECTIONS = (
     ("colour_run", "A whole run with flicker and colour", colour_run),
     ("upscale", "Upscaling", upscale),
     ("upscale_run", "A whole run to 4K", upscale_run),
+    ("outside", "Outside programs", outside),
 )
 
 
