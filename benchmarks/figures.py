@@ -386,6 +386,44 @@ def provenance(result: dict[str, Any]) -> Iterator[str]:
     yield f"| CPU per byte, 50 takes to 5 | {cost['seconds_per_byte_at_50_to_5']:.2f} | linear |"
 
 
+def upscale(result: dict[str, Any]) -> Iterator[str]:
+    """Upscaling, against originals and peers."""
+    for how, rows in result["quality"]["mean"].items():
+        shown = "; ".join(f"{name} {row['ssim']:.4f}, {row['psnr_db']:.2f} dB" for name, row in rows.items())
+        yield f"| reduced ({how}) and enlarged again, SSIM and PSNR of luma | {shown} | above all peers |"
+        leads = result["quality"]["sharp_over_the_best_peer_of_each_clip"][how]
+        worst = min(leads, key=lambda clip: leads[clip])
+        lead = f"{leads[worst]:+.4f}"
+        yield f"| … SSIM of the worst of {len(leads)} clips ({worst}) against the best peer | {lead} | ≥ -0.002 |"
+    spent = result["frame_ms_1080p_to_2160p"]
+    opencv = spent["cv2 Lanczos4"] / spent["lanczos"]
+    yield f"| a frame from 1080p to 2160p, `lanczos` against OpenCV's Lanczos4, CPU | {opencv:.1f}× faster | ≥ 1.5× |"
+    swscale = spent["sharp"] / spent["swscale lanczos"]
+    yield f"| … `sharp` ({spent['sharp']:.1f} ms) against swscale's Lanczos, CPU | {swscale:.1f}× its cost | ≤ 4× |"
+
+
+def upscale_run(result: dict[str, Any]) -> Iterator[str]:
+    """A whole run to 4K."""
+    yield f"| peak memory, {result['seconds']} s of 1080p to {result['size']} | {result['peak_mb']:.0f} MB | < 900 MB |"
+    missing = f"{result['frames_missing']}, {result['sound_samples_missing']}"
+    yield f"| frames and samples of sound that are missing | {missing} | 0, 0 |"
+
+
+def outside(result: dict[str, Any]) -> Iterator[str]:
+    """Outside programs."""
+    pipe, folders, made = result["pipe"], result["folders"], result["upscaled"]
+    bare = f"{pipe['bare_with_larger_pipes_ms_per_frame']} ms bare, {pipe['bare_ms_per_frame']} ms with the usual pipes"
+    yield f"| a 1080p frame through a pipe to a program that does nothing, CPU of both | {pipe['hook_ms_per_frame']} ms | |"
+    yield f"| … against writing and reading the pipe alone ({bare}) | {pipe['ratio']}× | ≤ 1.15× |"
+    yield f"| a 1080p frame of noise out as PNG and back, CPU | {folders['cpu_ms_per_frame']:.0f} ms | |"
+    most, batch = folders["most_given_at_once"], folders["batch"]
+    yield f"| pictures given at once, in batches of {batch} | {most} | {batch} |"
+    what = f"{made['seconds']} s of 1080p to {made['size']} by a program on a pipe"
+    yield f"| peak memory, {what} | {made['peak_mb']} MB | < 900 MB |"
+    missing = made["expected_frames"] - made["frames"], made["seconds"] * 48000 - made["audio_samples"]
+    yield f"| frames and samples of sound that are missing | {missing[0]}, {missing[1]} | 0, 0 |"
+
+
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -407,6 +445,9 @@ SECTIONS = (
     ("colour_run", "A whole run with flicker and colour", colour_run),
     ("handover", "Timelines and looks in other programs", handover),
     ("timelines_in", "Cuts of other programs", timelines_in),
+    ("upscale", "Upscaling", upscale),
+    ("upscale_run", "A whole run to 4K", upscale_run),
+    ("outside", "Outside programs", outside),
 )
 
 

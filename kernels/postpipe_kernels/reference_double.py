@@ -30,20 +30,24 @@ def edge_classes(plane: Plane, bank: Bank, bits: int) -> NDArray[np.int64]:
 
 
 def _gathered(product: NDArray[np.int64]) -> NDArray[np.int64]:
-    sums: NDArray[np.int64] = sliding_window_view(np.pad(product, REACH, "edge"), (SIDE, SIDE)).sum(axis=(2, 3))
-    return sums
+    for axis in (0, 1):
+        wide = np.pad(product, [(REACH, REACH) if axis == n else (0, 0) for n in (0, 1)], "edge")
+        length = product.shape[axis]
+        product = sum((wide.take(range(n, n + length), axis) for n in range(1, SIDE)), wide.take(range(length), axis))
+    return product
 
 
-def patches(plane: Plane) -> NDArray[np.int64]:
-    """Return the samples under the filter of each sample, columns first: `(height, width, SIDE * SIDE)`."""
+def patches(plane: Plane, y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the samples under the filters of samples, columns first: `(samples, SIDE * SIDE)`."""
     windows = sliding_window_view(np.pad(plane.astype(np.int64), REACH, "edge"), (SIDE, SIDE))
-    return windows.swapaxes(2, 3).reshape(*plane.shape, SIDE * SIDE)
+    return windows[y, x].swapaxes(1, 2).reshape(-1, SIDE * SIDE)
 
 
 def double_plane(plane: Plane, out: Plane, bank: Bank, bits: int) -> None:
     """Write the plane at twice its size; see `double.double_plane`."""
-    filters = bank.weights[edge_classes(plane, bank, bits)].astype(np.int64)
-    sums = np.einsum("yxpk,yxk->yxp", filters, patches(plane))
+    filters = bank.weights[edge_classes(plane, bank, bits).ravel()].astype(np.int64)
+    under = patches(plane, *(axis.ravel() for axis in np.indices(plane.shape)))
+    sums = np.einsum("npk,nk->np", filters, under)
     four = ((sums + ONE // 2) >> (ONE.bit_length() - 1)).clip(0, (1 << bits) - 1)
     for place in range(4):
-        out[place // 2 :: 2, place % 2 :: 2] = four[..., place]
+        out[place // 2 :: 2, place % 2 :: 2] = four[:, place].reshape(plane.shape)

@@ -60,12 +60,18 @@ PICTURE_CODECS: dict[str, PictureCodec] = {
 SOUND_CODECS = ("aac", "pcm_s16le", "pcm_s24le")
 """What the sound of a delivery may be encoded as."""
 
+FULL_HD = 1920 * 1080
+
 _PRORES_PROFILES = {"yuv422p10le": "hq", "yuv444p10le": "4444"}
 _DNXHR_PROFILES = {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444"}
 
 
-def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapping[str, str]) -> dict[str, str]:
+def encoder_options(
+    codec: str, layout: PixelFormat, threads: int, options: Mapping[str, str], pixels: int = FULL_HD
+) -> dict[str, str]:
     """Return the encoder's options: the defaults of `codec`, `options` over them, and what is not negotiable.
+
+    `pixels` are those of one picture: what is larger than 1080p is looked at less far ahead, in the same memory.
 
     Not negotiable is what joining and identical bytes need: closed groups of pictures, one IDR picture at the
     start, headers once, a fixed number of threads, and code paths that always compute the same.
@@ -75,7 +81,8 @@ def encoder_options(codec: str, layout: PixelFormat, threads: int, options: Mapp
         merged.pop("crf", None)  # a constant quality would win over either
     if codec in ("h264", "lossless"):
         # x264's own look-ahead of 40 frames holds some 300 MB at 1080p; presets down to `fast` do with less.
-        merged["x264-params"] = _with("rc-lookahead=20", merged.get("x264-params", ""))
+        ahead = min(20, max(4, 20 * FULL_HD // pixels))
+        merged["x264-params"] = _with(f"rc-lookahead={ahead}", merged.get("x264-params", ""))
         fixed = "open-gop=0:repeat-headers=0" + (":asm=AVX2" if _has_avx512() else "")
         merged["x264-params"] = _with(merged.get("x264-params"), fixed)
         merged["a53cc"] = "0"  # captions of a source are not those of the film

@@ -72,9 +72,8 @@ class PictureWriter:
             {"movflags": "+negative_cts_offsets", "video_track_timescale": str(track_timescale(rate))},
         )
         try:
-            self._stream = self._add_stream(
-                self._container, choice, encoder_options(codec, pixel_format, threads, options or {}), threads
-            )
+            made_by = encoder_options(codec, pixel_format, threads, options or {}, width * height)
+            self._stream = self._add_stream(self._container, choice, made_by, threads)
         except BaseException:
             self.abort()
             raise

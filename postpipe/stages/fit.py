@@ -37,7 +37,7 @@ class BoundFit:
 
     def apply(self, frames: Iterable[Frame], canvas: Canvas) -> Iterator[Frame]:
         """Yield each frame in the delivered size."""
-        plans = None
+        frames, plans = iter(frames), None
         last: tuple[object, Frame] | None = None
         for frame in frames:
             if plans is None:

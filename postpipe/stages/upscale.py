@@ -117,6 +117,8 @@ class Upscale(UpscaleSettings, FixFilter):
         known = sorted(entry_points(group=UPSCALERS).names)
         if self.kind not in known:
             raise ValueError(f"kind = {self.kind!r}: expected {', '.join(known)}")
+        if self.kind == "onnx" and not self.model:
+            raise ValueError('model is not set: kind = "onnx" needs the file of a model')
 
     @property
     def dispensable(self) -> bool:

@@ -24,7 +24,7 @@ GRID, FINE = 8, 8
 BLOCK = 8
 """Samples across and down over which SSIM takes its statistics."""
 
-LIMITS = {"flicker_added": 0.6, "colour_shift": 1.5, "ssim": 0.85, "sharpness_ratio": 0.6}
+LIMITS = {"flicker_added": 0.5, "colour_shift": 1.5, "ssim": 0.85, "sharpness_ratio": 0.6}
 """Beyond these an upscaler did harm: 8-bit code values of light that comes and goes in tiles of the picture, and of
 the mean of luma or chroma; least SSIM and sharpness of the picture that was reduced again."""
 
@@ -75,7 +75,7 @@ class _Tiles:
 
     def __call__(self, plane: Plane) -> NDArray[np.float64]:
         resize.resample_plane(plane, self._small, self._axes[1], self._axes[0], self._bits)
-        means: NDArray[np.float64] = self._small.reshape(GRID, FINE, GRID, FINE).mean(axis=(1, 3), dtype=np.float64)
+        means: NDArray[np.float64] = self._small.reshape(GRID, FINE, GRID, FINE).mean(axis=(1, 3))
         return means
 
 

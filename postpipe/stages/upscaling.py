@@ -109,6 +109,21 @@ class UpscaleSettings:
             "delivered with a warning; built-in: it is enlarged by plain resampling instead"
         ),
     ] = "fail"
+    model: Annotated[str, Meta(description="onnx: the model's file")] = ""
+    model_input: Annotated[
+        Literal["rgb", "bgr", "luma"],
+        Meta(description="onnx: what it takes and gives: R'G'B', B'G'R', or Y' alone, with chroma resampled"),
+    ] = "rgb"
+    model_range: Annotated[
+        Literal["0 to 1", "0 to 255", "-1 to 1"], Meta(description="onnx: what black and white are to it")
+    ] = "0 to 1"
+    tile_px: Annotated[
+        int, Meta(ge=16, le=4096, description="onnx: side of the tiles that a model of any size gets")
+    ] = 256
+    overlap_px: Annotated[
+        int,
+        Meta(ge=0, le=512, description="onnx: what is thrown away at each side of a tile: as far as the model looks"),
+    ] = 16
 
 
 Make = Callable[[Enlargement, UpscaleSettings], Upscaler]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -415,3 +416,17 @@ def test_a_draft_of_a_program_that_is_not_there(tmp_path: Path) -> None:
     tools = {"bad": {"kind": "pipe", "command": ["no such program"], "slot": "finish"}}
     document = api.run(folder(tmp_path), tmp_path / "out", settings={**FAST, "outside": tools}, draft=True).document()
     assert document["draft"]["estimate"]["encoded"] == 44
+
+
+@pytest.mark.parametrize("name", ["odd/delayed_start.mp4", "talking/pwij3p.mpg", "odd/SAR-2by3.mp4", "odd/fire2.mp4"])
+def test_real_clips_come_through_a_tool_that_does_nothing_as_they_are(name: str, media: Path, tmp_path: Path) -> None:
+    """A late start, a recording whose clock starts anywhere, pixels that are not square, a turned phone clip."""
+    if not (media / name).exists():
+        pytest.skip(f"needs {name}")
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    shutil.copy(media / name, takes)
+    run(takes, tmp_path / "plain", {})
+    for kind, command in (("pipe", ["cat"]), ("file", ["cp", "{input}", "{output}"])):
+        run(takes, tmp_path / kind, {"it": {"kind": kind, "command": command}})
+        assert digest(tmp_path / kind / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
