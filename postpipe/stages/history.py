@@ -114,7 +114,7 @@ def _speed(times: FrameTimes, time_map: TimeMap, shown: range) -> float | None:
     """Return source seconds per delivered second, or `None` where they are the same, to a frame at either end."""
     first, last = (int(time_map.source[frame]) for frame in (shown.start, shown.stop - 1))
     source, delivered = times.seconds(last) - times.seconds(first), (len(shown) - 1) / time_map.rate
-    longest = int(max(np.diff(times.pts), default=0)) * times.time_base
+    longest = max(*np.diff(times.pts).tolist(), times.last_duration, 0) * times.time_base
     if abs(source - delivered) <= 2 * max(longest, 1 / time_map.rate):
         return None
     return float(source / delivered)
@@ -151,6 +151,8 @@ def _transcoded(clip: Clip, times: FrameTimes, time_map: TimeMap, rendered: Rend
     if not time_map.cadence.plain:
         figures["rate"] = f"{format_rate(times.rate)} to {format_rate(time_map.rate)}"
         words.append("frames are repeated or left out for the project's rate, at the same speed")
+    if clip.picture.interlaced:
+        words.append("fields were made into frames")
     if not clip.sounds:
         words.append("a silent track was added")
     return Action("c2pa.transcoded", "; ".join(words), figures)

@@ -82,6 +82,9 @@ def test_another_rate_at_the_same_speed_is_no_change_of_speed(clip: Clip) -> Non
     history = told(clip, time_map=TimeMap(cadence, 0, cadence.frames))
     assert names(history) == ["transcoded"]
     assert history.actions[0].parameters["rate"] == "24/1 to 30/1"
+    single = replace(TIMES, pts=TIMES.pts[:1], last_duration=24)  # a still of one second
+    held = Cadence.of(single, Fraction(24))
+    assert names(told(clip, times=single, time_map=TimeMap(held, 0, 24))) == ["transcoded"]
     doubled = replace(cadence, source=np.arange(0, 48, 2), rate=Fraction(24))
     history = told(clip, time_map=TimeMap(doubled, 0, 24))
     assert names(history) == ["changedSpeed", "transcoded"]
