@@ -74,6 +74,7 @@ def append(path: Path, rows: Sequence[Mapping[str, str]]) -> int:
     Raises `OSError`, and `filelock.Timeout` where another writer does not let go.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("ab").close()  # a place that cannot be written is told at once: the lock would be waited for
     with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
         last = {row.get("file"): _said(row) for row in read(path)}
         new = [row for row in rows if last.get(row.get("file")) != _said(row)]

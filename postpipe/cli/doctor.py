@@ -19,7 +19,7 @@ def command() -> None:
     from postpipe.media.encoders import PICTURE_CODECS, SOUND_CODECS, check
 
     click.echo(f"postpipe {__version__} · Python {platform.python_version()} · {platform.platform()}")
-    for library in ("av", "numpy", "numba", "opencv-python-headless", "scipy", "scikit-image", "librosa", "c2pa-python"):
+    for library in "av numpy numba opencv-python-headless scipy scikit-image librosa c2pa-python".split():
         click.echo(f"  {library:<24}{metadata.version(library)}")
     versions = av.library_versions
     click.echo(f"  {'libavcodec':<24}{'.'.join(map(str, versions['libavcodec']))} (bundled with av)")

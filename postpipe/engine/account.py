@@ -177,6 +177,7 @@ class Account:
             "fixes": [],
             "look": None,
             "render": None,
+            "provenance": None,
         }
         if path in self.skipped:
             return entry | {"skipped": {"reason": self.skipped[path]}}
@@ -213,6 +214,7 @@ class Account:
         delivered: ClipFile | None = self.board.get(ClipFile, path)
         if delivered is not None:
             entry["warnings"] += delivered.warnings
+            entry["provenance"] = delivered.credentials.summary()
         look: LookFile | None = self.board.get(LookFile, path)
         if look is not None:
             entry["look"] = look.summary()
@@ -220,7 +222,6 @@ class Account:
         if rendered is not None:
             entry["fixes"] = [dataclasses.asdict(fix) for fix in rendered.fixes]
             entry["render"] = {
-                "provenance": delivered.credentials.summary() if delivered else None,
                 "copied_frames": rendered.copied,
                 "encoded_frames": sum(unit.frames for unit in rendered.units) - rendered.copied,
                 "encoded_because": rendered.encoded_because,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import av
 import c2pa
 import pytest
 
@@ -223,3 +224,25 @@ def test_real_files_are_judged_as_the_library_does(media: Path) -> None:
         assert set(found.summary()["failures"]) == codes, path.name
         judged += 1
     assert judged >= 9
+
+
+def test_a_fragmented_film_has_its_word_and_can_be_signed(tmp_path: Path) -> None:
+    whole, fragmented, signed = (tmp_path / name for name in ("whole.mp4", "fragmented.mp4", "signed.mp4"))
+    with (
+        av.open(str(make_clip(whole))) as source,
+        av.open(str(fragmented), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert b"moof" in {box.kind for box in top_level(fragmented)}
+    assert read_credentials(fragmented, NOBODY).state == "absent"
+    with Signing(development_identity(), NOBODY) as signing:
+        signing.sign(fragmented, signed, DEFINITION, [])
+    assert read_credentials(signed, NOBODY).state == "valid"
+    changed = bytearray(signed.read_bytes())
+    changed[-2000] ^= 1
+    signed.write_bytes(changed)
+    assert read_credentials(signed, NOBODY).state == "invalid"

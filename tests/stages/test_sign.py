@@ -63,7 +63,7 @@ def test_the_sequence_carries_the_chain_of_its_takes(two: Path, tmp_path: Path) 
     assert (bare["title"], bare["relationship"], bare["state"]) == ("scene02.mp4", "parentOf", "absent")
     kinds = [box.kind for box in top_level(out / "sequence.mp4")]
     assert kinds.index(b"moov") < kinds.index(b"mdat")
-    clips = {take["file"]: take["render"]["provenance"]["state"] for take in document["takes"]}
+    clips = {take["file"]: take["provenance"]["state"] for take in document["takes"]}
     assert clips == {"scene01.mp4": "lost", "scene02.mp4": "absent"}
     facts = {take["file"]: take["facts"]["provenance"]["state"] for take in document["takes"]}
     assert facts == {"scene01.mp4": "valid", "scene02.mp4": "absent"}
@@ -75,7 +75,7 @@ def test_all_files_can_be_signed_and_nothing_is_signed_twice(two: Path, tmp_path
     names = ["sequence.mp4", "clips/scene01.mp4", "clips/scene02.mp4"]
     before = {name: (out / name).read_bytes() for name in names}
     assert {read_credentials(out / name, NOBODY).state for name in names} == {"valid"}
-    assert [take["render"]["provenance"]["state"] for take in document["takes"]] == ["valid", "valid"]
+    assert [take["provenance"]["state"] for take in document["takes"]] == ["valid", "valid"]
     again = run(two, out, provenance={"sign": "all", "generated": True})
     assert {name: (out / name).read_bytes() for name in names} == before
     assert again["sequence"] == document["sequence"]
