@@ -28,6 +28,7 @@ LEAST_FOUND = 0.2  # of the times that a face was looked for
 STILL = 0.08  # pixels of a face of 64 that lips move from frame to frame: less is no speech
 QUIET_DBFS = -60.0  # speech is louder at times
 EVEN_DB = 6.0  # and has pauses
+NOTHING_DBFS = -85.0  # where sound begins later or ends earlier than the picture, there is not even noise
 WINDOW_SECONDS, EVERY_SECONDS = 5.0, 2.5
 WINDOW_LIPS = 0.8  # share of a window in which lips are seen
 
@@ -56,9 +57,9 @@ def find_offset(mouths: MouthTrack, speech: SpeechTrack, known: Maps) -> LipSync
     if reason:
         return _not_measurable(reason)
     weights = np.asarray(known.weights)
-    sound = without_slow(speech.parts)
+    first, sound = _heard_part(speech)
     shares = enumerate(mouths.found)
-    found = [lips_of(track, mouths) for track, share in shares if share >= LEAST_FOUND]
+    found = [_later(lips_of(track, mouths), first) for track, share in shares if share >= LEAST_FOUND]
     faces = [lips for lips in found if lips.seconds]
     if sum(lips.seconds for lips in faces) < LEAST_LIPS_SECONDS:
         return _not_measurable("no face")
@@ -72,22 +73,23 @@ def find_offset(mouths: MouthTrack, speech: SpeechTrack, known: Maps) -> LipSync
     sure = round(confidence(whole.evidence, known.confidence), 3)
     at_edge = int(whole.curve.argmax()) in (0, len(whole.curve) - 1)
     measurable = sure >= SURE and not at_edge
-    steps = len(sound)
-    mouth_curve = np.zeros(steps, np.float32)
-    inside = lips.steps < steps
-    mouth_curve[lips.steps[inside]] = _scaled(lips.parts[inside] @ weights)
+    steps = len(speech.levels)
+    mouth_curve, sound_curve = np.zeros(steps, np.float32), np.zeros(steps, np.float32)
+    places = lips.steps + first
+    mouth_curve[places[places < steps]] = _scaled(lips.parts @ weights)[places < steps]
+    sound_curve[first : first + len(sound)] = _scaled(sound @ weights)
     return LipSync(
         reason=None if measurable else "unsure",
         offset_ms=round(whole.offset_ms, 1) if measurable else None,
         confidence=sure,
         guess_ms=round(whole.offset_ms, 1),
         halves_ms=halves_ms(lips, sound, weights),
-        windows=tuple(_windows(lips, sound, known)),
+        windows=tuple(_windows(lips, sound, first, known)),
         lags_ms=LAGS_MS.astype(np.float32),
         correlation=whole.curve.astype(np.float32),
         curve_seconds=(np.arange(steps) / STEP_HZ).astype(np.float32),
         mouth=mouth_curve,
-        sound=_scaled(sound @ weights),
+        sound=sound_curve,
     )
 
 
@@ -111,11 +113,22 @@ def _scaled(curve: Any) -> Any:
     return (curve / max(1e-9, float(np.std(curve)))).astype(np.float32)
 
 
-def _windows(lips: Lips, sound: Any, known: Maps) -> list[OffsetWindow]:
+def _heard_part(speech: SpeechTrack) -> tuple[int, Any]:
+    """Return the first step at which there is sound, and the sound from there to where there is none any more."""
+    there = np.flatnonzero(speech.levels > NOTHING_DBFS)
+    return int(there[0]), without_slow(speech.parts[there[0] : there[-1] + 1])
+
+
+def _later(lips: Lips, first: int) -> Lips:
+    """Return lips on steps that are counted from `first` on."""
+    return Lips(lips.steps - first, lips.parts)
+
+
+def _windows(lips: Lips, sound: Any, first: int, known: Maps) -> list[OffsetWindow]:
     size, every = int(WINDOW_SECONDS * STEP_HZ), int(EVERY_SECONDS * STEP_HZ)
     windows = []
-    for start in range(0, max(0, len(sound) - size) + 1, every):
-        part = lips.between(start, start + size)
+    for start in range(0, max(0, first + len(sound) - size) + 1, every):
+        part = lips.between(start - first, start - first + size)
         if len(part.steps) >= WINDOW_LIPS * size:
             found = match(part, sound, np.asarray(known.weights))
             sure = round(confidence(found.evidence, known.confidence), 3)

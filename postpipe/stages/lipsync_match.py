@@ -134,18 +134,20 @@ def match(lips: Lips, sound: Floats, weights: Floats) -> Match:
     """Return the offset at which lips and sound are most alike."""
     curve = likeness(lips, sound, weights)
     peak = int(curve.argmax())
+    halves = [likeness(half, sound, weights) for half in _halves(lips)]
+    beside = lips.steps - LAGS[peak]
+    seconds = np.count_nonzero((beside >= 0) & (beside < len(sound))) / STEP_HZ
+    return Match(_between_steps(curve, peak), curve, _evidence(curve, halves, seconds))
+
+
+def _halves(lips: Lips) -> tuple[Lips, Lips]:
     middle = len(lips.steps) // 2
-    halves = [likeness(half, sound, weights) for half in _halves(lips, middle)]
-    return Match(_between_steps(curve, peak), curve, _evidence(curve, halves, lips.seconds))
-
-
-def _halves(lips: Lips, middle: int) -> tuple[Lips, Lips]:
     return Lips(lips.steps[:middle], lips.parts[:middle]), Lips(lips.steps[middle:], lips.parts[middle:])
 
 
 def halves_ms(lips: Lips, sound: Floats, weights: Floats) -> tuple[float, float]:
     """Return the offsets of the first and the second half."""
-    curves = [likeness(half, sound, weights) for half in _halves(lips, len(lips.steps) // 2)]
+    curves = [likeness(half, sound, weights) for half in _halves(lips)]
     first, second = (_between_steps(curve, int(curve.argmax())) for curve in curves)
     return first, second
 
