@@ -42,6 +42,7 @@ class RelinkTimeline(Task):
         timeline = read_timeline(conformed.source, conformed.rate)
         about: dict[str, Any] = {"width": project.width, "height": project.height}
         about |= {"sound_rate_hz": encoding.sound_rate_hz, "sound_channels": encoding.sound_channels}
+        about["drop_frame"] = bool(timeline.metadata.get("postpipe", {}).get("drop_frame", False))
         processed = {}
         for use in conformed.uses:
             if use.path not in files:

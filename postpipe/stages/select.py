@@ -46,7 +46,7 @@ class NameTakes(Task):
         if "scene" not in groups:
             raise ValueError(f"pattern = {self.pattern!r}: needs a group (?P<scene>…)")
 
-    def run(self, clip: Clip, conformed: Conformed | None) -> TakeName:
+    def run(self, clip: Clip, conformed: Conformed | None = None) -> TakeName:
         """Return scene and take; a name that the pattern does not match is a scene of its own.
 
         In a cut that was made elsewhere each use is one.

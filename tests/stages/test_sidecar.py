@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sidecars.md"
 
 def clip(path: Path) -> Clip:
     found = _clip_of(1)
-    found.path = path
+    found.path = found.file = path
     return found
 
 
