@@ -1,0 +1,339 @@
+"""Visible marks found in small pictures of a take: overlays that stay while the picture moves, and those that jump.
+
+A mark that stays has edges that add up over time where those of a moving picture cancel out. A mark that jumps goes
+in one place, at once and wholly, and comes in another: the same pattern, which had stood still and stands still again.
+On a picture that does not move, the first kind cannot be told from what is filmed; the second can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from postpipe_kernels import overlay
+
+MOST_GROUPS = 4096
+"""Groups of cells that are looked at: with more, the picture is in pieces."""
+REST = 5
+"""Pictures that a mark stands still before it goes, and after it came."""
+
+LEAST_WIDTH, MOST_WIDTH = 0.045, 0.45  # of the picture's longer side, and of its width
+LEAST_JUMPER = 0.06  # as the first, of a mark that jumps
+LEAST_HEIGHT, MOST_HEIGHT = 8, 0.2  # pixels, and share of the shorter side
+FLATTEST, TALLEST = 14.0, 0.7  # width by height: from a line of text to an emblem
+APART = 0.12  # share of the band around it, at most, that does the same as the mark
+
+EDGE = 12.0  # 8-bit code values: a lasting edge,
+LASTING = 0.6  # which keeps this share of what its parts add up to without regard to sign
+DENSE, MANY = 0.15, 120  # share of the box, and number of pixels, that lasting edges have at least
+STRONG = 17.0  # code values: their mean
+MOVING = 6.0  # code values that the picture around it changes by, within a second
+STILL = 3.0  # where it changes by less, nothing can be told
+
+CROWDED = 3  # pixels of a cell: from there on it belongs to a group
+CROWD = 0.25  # share of all cells: where more of them do at once, everything moves
+PIXELS = 90  # that step at least,
+FINE = 0.5  # with so many edges for each of them: strokes rather than patches
+SAME_SHAPE, SAME_LIGHT = 0.45, 0.72  # overlap and correlation of what went and what came
+FOUND_AGAIN = 0.6  # correlation with a pattern that is known already
+THERE = 0.5  # share of the correlation at its best: below, the mark is gone
+
+Area = tuple[int, int, int, int]
+"""Top, left, bottom, right in a small picture; the last two are outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A mark in one place: pictures `first` to `last` of those searched, and how it lies over them."""
+
+    area: Area
+    first: int
+    last: int
+    confidence: float
+    pattern: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A patch that came or went at once: `mask` where, `change` by how much."""
+
+    area: Area
+    mask: NDArray[np.bool_]
+    change: NDArray[np.float32]
+
+
+def still_share(sums: overlay.EdgeSums, pictures: int) -> float:
+    """Return the share of a picture that hardly changes within a second."""
+    return float((sums.change / max(1, pictures) < STILL).mean())
+
+
+# Marks that stay
+
+
+def lasting(sums: overlay.EdgeSums, mean: NDArray[np.float32], pictures: int) -> list[Found]:
+    """Return the marks that stay where they are over moving pictures; `mean` is the average of the pictures."""
+    scale = 1 / max(1, pictures)
+    strength = np.hypot(sums.across, sums.down) * scale
+    # strength adds |across| and |down| up: at most √2 of the length of the two together
+    edges = (strength >= EDGE) & (strength >= LASTING * np.sqrt(0.5) * 1.2 * scale * sums.strength)
+    change = sums.change * scale
+    found = []
+    marked = edges.view(np.uint8)
+    for area in _areas(marked, marked, 1, 0, LEAST_WIDTH):
+        if _at_border(area, edges.shape):
+            continue
+        inside = edges[_slices(area)]
+        around, ring = _ring(area, edges.shape)
+        if (
+            inside.mean() < DENSE
+            or inside.sum() < MANY
+            or strength[_slices(area)][inside].mean() < STRONG
+            or edges[around][ring].mean() > APART / 4
+            or np.median(change[around][ring]) < MOVING
+        ):
+            continue
+        patch = mean[_slices(area)]
+        sure = min(1.0, float(inside.mean()) / 0.3) * min(1.0, float(np.median(change[around][ring])) / 12)
+        found.append(Found(area, 0, pictures - 1, 0.5 + 0.5 * sure, _centred(patch)))
+    return found
+
+
+# Marks that jump
+
+
+def jumping(pictures: NDArray[np.uint8]) -> list[list[Found]]:
+    """Return the marks that jump, each as its places in order; `pictures`: `(n, rows, columns)`, in order."""
+    gone: list[list[_Step]] = []
+    come: list[list[_Step]] = []
+    steps = np.empty(pictures.shape[1:], np.uint8)
+    count = len(pictures)
+    for index in range(count):
+        window = pictures[np.clip(np.arange(index - REST, index + REST + 1), 0, count - 1)]
+        overlay.find_steps(window, 1, steps)
+        before, after = pictures[max(index - 1, 0)], pictures[min(index + 1, count - 1)]
+        change = after.astype(np.float32) - before
+        gone.append(_step_patches(steps, overlay.WENT, before, change))
+        come.append(_step_patches(steps, overlay.CAME, after, change))
+    marks: list[list[Found]] = []
+    for index, old in ((index, step) for index in range(count) for step in gone[index]):
+        for later in range(max(0, index - 1), min(count, index + 4)):
+            for new in come[later]:
+                sure = _same_mark(old, new)
+                if sure and not any(_known(mark, index, old.area, new.area) for mark in marks):
+                    marks.append(_follow(pictures, old, index, new, later, sure))
+    return marks
+
+
+def _known(mark: list[Found], index: int, old: Area, new: Area) -> bool:
+    """Whether a jump is one of a mark that is known already."""
+    return any(_meet(place.area, old) or _meet(place.area, new) for place in mark)
+
+
+def _step_patches(
+    steps: NDArray[np.uint8], which: int, lit: NDArray[np.uint8], change: NDArray[np.float32]
+) -> list[_Step]:
+    """Return the patches of steps that can be a mark; one that is near other things may be told by its brightness."""
+    found: dict[Area, _Step] = {}
+    for bright in (150, 100, 0):
+        for area in _areas(steps, lit, which, bright, LEAST_JUMPER):
+            if area in found:
+                continue
+            around, ring = _ring(area, steps.shape)
+            there = (steps[around] == which) & (lit[around] >= bright)
+            own = there[~ring].reshape(area[2] - area[0], area[3] - area[1])
+            pixels = int(own.sum())
+            if pixels < PIXELS or not 0.06 <= pixels / own.size <= 0.9:
+                continue
+            strokes = np.count_nonzero(own[1:] != own[:-1]) + np.count_nonzero(own[:, 1:] != own[:, :-1])
+            if strokes >= FINE * pixels and there[ring].mean() <= APART:
+                found[area] = _Step(area, own, np.abs(change[_slices(area)]))
+    return list(found.values())
+
+
+def _same_mark(old: _Step, new: _Step) -> float:
+    """Return how sure it is that what came is what went (0: it is not), also where its parts changed places."""
+    (top, left, bottom, right), (top2, left2, bottom2, right2) = old.area, new.area
+    ratios = (right2 - left2) / (right - left), (bottom2 - top2) / (bottom - top)
+    if not all(0.75 < ratio < 1.33 for ratio in ratios) or not 0.5 < new.mask.sum() / old.mask.sum() < 2:
+        return 0.0
+    if _meet(old.area, new.area):
+        return 0.0
+    shape, light = _best_overlap(old, new)
+    return 0.5 + 0.5 * min(1.0, shape * light / 0.6) if shape >= SAME_SHAPE and light >= SAME_LIGHT else 0.0
+
+
+def _best_overlap(old: _Step, new: _Step) -> tuple[float, float]:
+    """Return overlap and correlation of two patches, one laid over the other, or half of it, where they fit best."""
+    (rows, columns), (rows2, columns2) = old.mask.shape, new.mask.shape
+    # enough for every shift, so that none wraps around, and a length that transforms quickly
+    shape = 1 << (rows + rows2 - 1).bit_length(), 1 << (columns + columns2 - 1).bit_length()
+
+    def spectrum(patch: NDArray[Any]) -> NDArray[np.complex128]:
+        return np.fft.rfft2(patch, shape)
+
+    def shifted(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums of products for each shift of `one` over `other`, rounded: they are counts."""
+        return np.rint(np.fft.irfft2(np.conj(spectrum(one)) * spectrum(other), shape))
+
+    both = shifted(old.mask, new.mask)
+    first = shifted(old.mask, np.ones_like(new.mask))  # pixels of the old patch that lie over the new one
+    second = shifted(np.ones_like(old.mask), new.mask)
+    down, across = np.fft.fftfreq(shape[0], 1 / shape[0])[:, None], np.fft.fftfreq(shape[1], 1 / shape[1])
+    high = np.minimum(rows2, rows + down) - np.maximum(0, down)
+    wide = np.minimum(columns2, columns + across) - np.maximum(0, across)
+    allowed = (np.abs(down) <= 3) & (high >= 0.7 * min(rows, rows2)) & (wide >= 0.45 * max(columns, columns2))
+    allowed &= (first >= 0.35 * old.mask.sum()) & (second >= 0.35 * new.mask.sum())
+    overlap = np.where(allowed, both / np.maximum(1, first + second - both), 0)
+    best = np.unravel_index(int(overlap.argmax()), overlap.shape)
+    if not overlap[best]:
+        return 0.0, 0.0
+    y, x = round(float(down[best[0], 0])), round(float(across[best[1]]))
+    top, bottom, left, right = max(0, y), min(rows2, rows + y), max(0, x), min(columns2, columns + x)
+    there = old.change[top - y : bottom - y, left - x : right - x]
+    return float(overlap[best]), _correlation(there, new.change[top:bottom, left:right])
+
+
+def _follow(
+    pictures: NDArray[np.uint8], old: _Step, went: int, new: _Step, came: int, sure: float
+) -> list[Found]:
+    """Return the places of a mark, from one of its jumps on, and before."""
+    count = len(pictures)
+    first = Found(old.area, 0, max(0, went - 1), sure, _centred(old.change))
+    places = [first, _until_gone(pictures, Found(new.area, came, count - 1, sure, _centred(new.change)))]
+    while places[-1].last < count - REST:
+        following = _look_again(pictures, places, places[-1].last + 1)
+        if following is None:
+            break
+        places.append(_until_gone(pictures, following))
+    return places
+
+
+def _until_gone(pictures: NDArray[np.uint8], place: Found) -> Found:
+    """Return a place that ends when its pattern is no longer seen there."""
+    seen = [_correlation(picture[_slices(place.area)].astype(np.float32), place.pattern) for picture in pictures]
+    level = THERE * float(np.median(seen[place.first + 1 : place.first + 1 + REST] or [0.0]))
+    last = place.first + 1
+    for index in range(place.first + 1, len(pictures)):
+        # what covers or outshines it for a while does not end it: its fading does, where the step is seen
+        gone = seen[index] < level and _darker(pictures, place.area, place.pattern, index)
+        if gone:
+            break
+        last = index
+    return Found(place.area, place.first, min(last, len(pictures) - 1), place.confidence, place.pattern)
+
+
+def _darker(pictures: NDArray[np.uint8], area: Area, pattern: NDArray[np.float32], index: int) -> bool:
+    """Whether what makes up the pattern went at this picture: the change resembles the pattern, upside down."""
+    count = len(pictures)
+    after = pictures[min(index + 1, count - 1)][_slices(area)].astype(np.float32)
+    before = pictures[max(index - 2, 0)][_slices(area)]
+    return _correlation(after - before, pattern) < -FOUND_AGAIN
+
+
+def _look_again(pictures: NDArray[np.uint8], places: list[Found], index: int) -> Found | None:
+    """Return where a known mark comes next, around picture `index`, or `None`."""
+    import cv2  # only takes with such a mark need it
+
+    count = len(pictures)
+    best: Found | None = None
+    for at in range(max(1, index - 1), min(count - 1, index + 3)):
+        change = pictures[min(at + 1, count - 1)].astype(np.float32) - pictures[max(0, at - 1)]
+        for pattern in (place.pattern for place in places):
+            scores = cv2.matchTemplate(change, pattern, cv2.TM_CCOEFF_NORMED)
+            _, score, _, (left, top) = cv2.minMaxLoc(scores)
+            if score >= FOUND_AGAIN and (best is None or score > best.confidence):
+                area = top, left, top + pattern.shape[0], left + pattern.shape[1]
+                best = Found(area, at, count - 1, float(score), _centred(change[_slices(area)]))
+    return best
+
+
+# Areas
+
+
+def _areas(
+    steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float
+) -> Iterator[Area]:
+    """Yield the areas, as large as marks are, of groups of pixels that have the value `which`, and are `bright`.
+
+    Cells with some of them are put together across the gaps that letters have.
+    """
+    shape = steps.shape
+    counts = np.empty((shape[0] // overlay.CELL, shape[1] // overlay.CELL), np.uint8)
+    overlay.count_cells(steps, lit, which, bright, counts)
+    cells = counts >= CROWDED
+    if not cells.any() or cells.mean() > CROWD:
+        return
+    groups = np.empty((MOST_GROUPS, 4), np.int32)
+    count = overlay.find_groups(_widened(cells).view(np.uint8), groups)
+    bounds = groups[:count] * overlay.CELL
+    height, width = bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]
+    gap = 6 * overlay.CELL  # what widening can have added
+    likely = (width >= least_width * max(shape)) & (width <= MOST_WIDTH * shape[1] + gap)
+    likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + gap)
+    for top, left, bottom, right in bounds[likely].tolist():
+        inside = (steps[top:bottom, left:right] == which) & (lit[top:bottom, left:right] >= bright)
+        down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        area = top + int(down[0]), left + int(across[0]), top + int(down[-1]) + 1, left + int(across[-1]) + 1
+        if _mark_like(area, shape, least_width):
+            yield area
+
+
+def _widened(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return cells with their neighbours, two across and one up and down."""
+    across = cells.copy()
+    for step in (1, 2):
+        across[:, step:] |= cells[:, :-step]
+        across[:, :-step] |= cells[:, step:]
+    down = across.copy()
+    down[1:] |= across[:-1]
+    down[:-1] |= across[1:]
+    return down
+
+
+def _mark_like(area: Area, shape: tuple[int, ...], least_width: float) -> bool:
+    """Whether an area has the size of a mark."""
+    height, width = area[2] - area[0], area[3] - area[1]
+    return (
+        least_width * max(shape) <= width <= MOST_WIDTH * shape[1]
+        and LEAST_HEIGHT <= height <= MOST_HEIGHT * min(shape)
+        and TALLEST * height <= width <= FLATTEST * height
+    )
+
+
+def _at_border(area: Area, shape: tuple[int, ...]) -> bool:
+    return area[0] <= 1 or area[1] <= 1 or area[2] >= shape[0] - 1 or area[3] >= shape[1] - 1
+
+
+def _ring(area: Area, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Return the surroundings of an area, and a mask of them that leaves out the area itself."""
+    top, left, bottom, right = area
+    reach = max(6, (bottom - top) // 2)
+    outer = max(0, top - reach), max(0, left - reach), min(shape[0], bottom + reach), min(shape[1], right + reach)
+    ring = np.ones((outer[2] - outer[0], outer[3] - outer[1]), bool)
+    ring[top - outer[0] : bottom - outer[0], left - outer[1] : right - outer[1]] = False
+    if not ring.any():
+        ring[:] = True
+    return _slices(outer), ring
+
+
+def _slices(area: Area) -> tuple[slice, slice]:
+    return slice(area[0], area[2]), slice(area[1], area[3])
+
+
+def _meet(one: Area, other: Area) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _centred(patch: NDArray[np.floating]) -> NDArray[np.float32]:
+    centred: NDArray[np.float32] = (patch - patch.mean()).astype(np.float32)
+    return centred
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return the correlation of two patches of one shape, −1 to 1."""
+    first, second = one - one.mean(), other - other.mean()
+    size = float(np.sqrt((first * first).sum() * (second * second).sum()))
+    return float((first * second).sum()) / size if size > 0 else 0.0
