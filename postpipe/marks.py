@@ -39,11 +39,25 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How a patch of a picture resembles the pattern of a mark.
+
+    `alike`: their correlation, −1 to 1. `strength`: how much of the pattern is in it, 1 being all; `fine`: the same
+    of its detail alone.
+    """
+
+    alike: float
+    strength: float
+    fine: float
+
+
+@dataclass(frozen=True, slots=True)
 class MarkRegion:
     """Where a mark is seen from frame `first` to `last` (inclusive); `confidence` from 0 to 1.
 
     `pattern`: the mark as it lies over the picture there, float32, mean 0, shape `(rows, columns)`: the box at
-    1/`shrink` of the picture, in 8-bit code values. It is what is looked for again after rendering.
+    1/`shrink` of the picture, in 8-bit code values. It is what is looked for again after rendering; `own`: how the
+    take's own pictures resemble it.
     """
 
     box: Box
@@ -52,6 +66,7 @@ class MarkRegion:
     confidence: float
     pattern: NDArray[np.float32]
     shrink: int
+    own: Likeness
 
 
 @dataclass(frozen=True, slots=True)

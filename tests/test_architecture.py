@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "sidecar"}
+NOUNS = {"model", "timing", "delivery", "documents", "draft", "edit", "stills", "errors", "look", "marks", "sidecar"}
 
 ALLOWED = {
     "errors": set(),
@@ -22,6 +22,7 @@ ALLOWED = {
     "draft": {"model", "timing"},
     "edit": {"model"},
     "look": {"model", "delivery"},
+    "marks": {"model"},
     "handover": NOUNS,
     "sidecar": {"model"},
     "stills": {"model", "timing", "delivery"},

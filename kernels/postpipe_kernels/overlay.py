@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,7 @@ _at = np.uint64
 _i32 = np.int32
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeSums:
+class EdgeSums(NamedTuple):
     """What is summed up over pictures, int32, each of their shape.
 
     `across`, `down`: differences of the neighbours right and left, and below and above; `strength`: the sum of their
@@ -46,9 +44,6 @@ class EdgeSums:
     def of(cls, shape: tuple[int, int]) -> EdgeSums:
         """Return sums of nothing."""
         return cls(*(np.zeros(shape, np.int32) for _ in range(4)))
-
-    def __iter__(self):
-        return iter((self.across, self.down, self.strength, self.change))
 
 
 def add_edges(picture: Plane, earlier: Plane, sums: EdgeSums) -> None:

@@ -8,7 +8,7 @@ On a picture that does not move, the first kind cannot be told from what is film
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ REST = 5
 """Pictures that a mark stands still before it goes, and after it came."""
 
 LEAST_WIDTH, MOST_WIDTH = 0.045, 0.45  # of the picture's longer side, and of its width
-LEAST_JUMPER = 0.06  # as the first, of a mark that jumps
+LEAST_JUMPER, LEAST_PIXELS = 0.085, 40  # as the first, of a mark that jumps; and pixels of its width
 LEAST_HEIGHT, MOST_HEIGHT = 8, 0.2  # pixels, and share of the shorter side
 FLATTEST, TALLEST = 14.0, 0.7  # width by height: from a line of text to an emblem
 APART = 0.12  # share of the band around it, at most, that does the same as the mark
@@ -29,12 +29,15 @@ APART = 0.12  # share of the band around it, at most, that does the same as the 
 EDGE = 12.0  # 8-bit code values: a lasting edge,
 LASTING = 0.6  # which keeps this share of what its parts add up to without regard to sign
 DENSE, MANY = 0.15, 120  # share of the box, and number of pixels, that lasting edges have at least
+ALONE = 0.3  # share of that density, at most, that is left around it
 STRONG = 17.0  # code values: their mean
 MOVING = 6.0  # code values that the picture around it changes by, within a second
 STILL = 3.0  # where it changes by less, nothing can be told
 
+FRINGE = 0.12  # share of the fullest row or column: what has less at the edge of an area is not of it
 CROWDED = 3  # pixels of a cell: from there on it belongs to a group
 CROWD = 0.25  # share of all cells: where more of them do at once, everything moves
+MOST_PATCHES = 6  # of one picture, the largest
 PIXELS = 90  # that step at least,
 FINE = 0.5  # with so many edges for each of them: strokes rather than patches
 SAME_SHAPE, SAME_LIGHT = 0.45, 0.72  # overlap and correlation of what went and what came
@@ -91,7 +94,7 @@ def lasting(sums: overlay.EdgeSums, mean: NDArray[np.float32], pictures: int) ->
             inside.mean() < DENSE
             or inside.sum() < MANY
             or strength[_slices(area)][inside].mean() < STRONG
-            or edges[around][ring].mean() > APART / 4
+            or edges[around][ring].mean() > ALONE * inside.mean()
             or np.median(change[around][ring]) < MOVING
         ):
             continue
@@ -138,7 +141,7 @@ def _step_patches(
     """Return the patches of steps that can be a mark; one that is near other things may be told by its brightness."""
     found: dict[Area, _Step] = {}
     for bright in (150, 100, 0):
-        for area in _areas(steps, lit, which, bright, LEAST_JUMPER):
+        for area in _areas(steps, lit, which, bright, max(LEAST_JUMPER, LEAST_PIXELS / max(steps.shape))):
             if area in found:
                 continue
             around, ring = _ring(area, steps.shape)
@@ -150,7 +153,7 @@ def _step_patches(
             strokes = np.count_nonzero(own[1:] != own[:-1]) + np.count_nonzero(own[:, 1:] != own[:, :-1])
             if strokes >= FINE * pixels and there[ring].mean() <= APART:
                 found[area] = _Step(area, own, np.abs(change[_slices(area)]))
-    return list(found.values())
+    return sorted(found.values(), key=lambda step: -step.mask.sum())[:MOST_PATCHES]
 
 
 def _same_mark(old: _Step, new: _Step) -> float:
@@ -166,34 +169,43 @@ def _same_mark(old: _Step, new: _Step) -> float:
 
 
 def _best_overlap(old: _Step, new: _Step) -> tuple[float, float]:
-    """Return overlap and correlation of two patches, one laid over the other, or half of it, where they fit best."""
+    """Return overlap and correlation of two patches, one laid over the other, or half of it, where they fit best.
+
+    Shifts across are told by transforms of the rows, those up and down one by one.
+    """
     (rows, columns), (rows2, columns2) = old.mask.shape, new.mask.shape
-    # enough for every shift, so that none wraps around, and a length that transforms quickly
-    shape = 1 << (rows + rows2 - 1).bit_length(), 1 << (columns + columns2 - 1).bit_length()
-
-    def spectrum(patch: NDArray[Any]) -> NDArray[np.complex128]:
-        return np.fft.rfft2(patch, shape)
-
-    def shifted(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-        """Sums of products for each shift of `one` over `other`, rounded: they are counts."""
-        return np.rint(np.fft.irfft2(np.conj(spectrum(one)) * spectrum(other), shape))
-
-    both = shifted(old.mask, new.mask)
-    first = shifted(old.mask, np.ones_like(new.mask))  # pixels of the old patch that lie over the new one
-    second = shifted(np.ones_like(old.mask), new.mask)
-    down, across = np.fft.fftfreq(shape[0], 1 / shape[0])[:, None], np.fft.fftfreq(shape[1], 1 / shape[1])
-    high = np.minimum(rows2, rows + down) - np.maximum(0, down)
-    wide = np.minimum(columns2, columns + across) - np.maximum(0, across)
-    allowed = (np.abs(down) <= 3) & (high >= 0.7 * min(rows, rows2)) & (wide >= 0.45 * max(columns, columns2))
+    length = 1 << (columns + columns2 - 1).bit_length()  # enough for every shift, so that none wraps around
+    spectrum, spectrum2 = np.fft.rfft(old.mask, length), np.fft.rfft(new.mask, length)
+    shifts = np.arange(-(columns // 2), columns2 // 2 + 1)
+    left, right = np.maximum(0, shifts), np.minimum(columns2, columns + shifts)
+    first = _between(old.mask, left - shifts, right - shifts)
+    second = _between(new.mask, left, right)
+    allowed = right - left >= 0.45 * max(columns, columns2)
     allowed &= (first >= 0.35 * old.mask.sum()) & (second >= 0.35 * new.mask.sum())
-    overlap = np.where(allowed, both / np.maximum(1, first + second - both), 0)
-    best = np.unravel_index(int(overlap.argmax()), overlap.shape)
-    if not overlap[best]:
+    best, where = 0.0, (0, 0)
+    for down in range(-3, 4):
+        top, bottom = max(0, down), min(rows2, rows + down)
+        if bottom - top < 0.7 * min(rows, rows2) or not allowed.any():
+            continue
+        product = (np.conj(spectrum[top - down : bottom - down]) * spectrum2[top:bottom]).sum(axis=0)
+        both = np.fft.irfft(product, length)[shifts]
+        overlap = np.where(allowed, both / np.maximum(1, first + second - both), 0)
+        at = int(overlap.argmax())
+        if overlap[at] > best:
+            best, where = float(overlap[at]), (down, int(shifts[at]))
+    if not best:
         return 0.0, 0.0
-    y, x = round(float(down[best[0], 0])), round(float(across[best[1]]))
-    top, bottom, left, right = max(0, y), min(rows2, rows + y), max(0, x), min(columns2, columns + x)
-    there = old.change[top - y : bottom - y, left - x : right - x]
-    return float(overlap[best]), _correlation(there, new.change[top:bottom, left:right])
+    y, x = where
+    top, bottom, first_column, end = max(0, y), min(rows2, rows + y), max(0, x), min(columns2, columns + x)
+    there = old.change[top - y : bottom - y, first_column - x : end - x]
+    return best, _correlation(there, new.change[top:bottom, first_column:end])
+
+
+def _between(mask: NDArray[np.bool_], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many pixels of a mask lie between columns."""
+    sums = np.concatenate([[0], np.cumsum(mask.sum(axis=0))])
+    counts: NDArray[np.int64] = sums[end] - sums[start]
+    return counts
 
 
 def _follow(
@@ -202,27 +214,43 @@ def _follow(
     """Return the places of a mark, from one of its jumps on, and before."""
     count = len(pictures)
     first = Found(old.area, 0, max(0, went - 1), sure, _centred(old.change))
-    places = [first, _until_gone(pictures, Found(new.area, came, count - 1, sure, _centred(new.change)))]
+    second = Found(new.area, min(came + 1, count - 1), count - 1, sure, _centred(new.change))
+    places = [_lengthened(pictures, first), _until_gone(pictures, _lengthened(pictures, second))]
     while places[-1].last < count - REST:
         following = _look_again(pictures, places, places[-1].last + 1)
         if following is None:
             break
-        places.append(_until_gone(pictures, following))
+        places.append(_until_gone(pictures, _lengthened(pictures, following)))
     return places
 
 
+def _lengthened(pictures: NDArray[np.uint8], place: Found) -> Found:
+    """Return a place with the pictures right before and after it in which it is seen too, while it fades."""
+    first, last = place.first, place.last
+    seen = [_likeness(pictures[index], place) for index in range(first, last + 1)]
+    level = THERE * float(np.median(seen))
+    while first > max(0, place.first - 2) and _likeness(pictures[first - 1], place) >= level:
+        first -= 1
+    while last < min(len(pictures) - 1, place.last + 2) and _likeness(pictures[last + 1], place) >= level:
+        last += 1
+    return replace(place, first=first, last=last)
+
+
+def _likeness(picture: NDArray[np.uint8], place: Found) -> float:
+    return _correlation(picture[_slices(place.area)].astype(np.float32), place.pattern)
+
+
 def _until_gone(pictures: NDArray[np.uint8], place: Found) -> Found:
-    """Return a place that ends when its pattern is no longer seen there."""
-    seen = [_correlation(picture[_slices(place.area)].astype(np.float32), place.pattern) for picture in pictures]
+    """Return a place that ends when its pattern goes from there."""
+    seen = [_likeness(picture, place) for picture in pictures]
     level = THERE * float(np.median(seen[place.first + 1 : place.first + 1 + REST] or [0.0]))
     last = place.first + 1
     for index in range(place.first + 1, len(pictures)):
-        # what covers or outshines it for a while does not end it: its fading does, where the step is seen
-        gone = seen[index] < level and _darker(pictures, place.area, place.pattern, index)
-        if gone:
+        # what covers or outshines it for a while does not end it: its going does, where the step is seen
+        if seen[index] < level and _darker(pictures, place.area, place.pattern, index):
             break
         last = index
-    return Found(place.area, place.first, min(last, len(pictures) - 1), place.confidence, place.pattern)
+    return replace(place, last=min(last, len(pictures) - 1))
 
 
 def _darker(pictures: NDArray[np.uint8], area: Area, pattern: NDArray[np.float32], index: int) -> bool:
@@ -246,7 +274,7 @@ def _look_again(pictures: NDArray[np.uint8], places: list[Found], index: int) ->
             _, score, _, (left, top) = cv2.minMaxLoc(scores)
             if score >= FOUND_AGAIN and (best is None or score > best.confidence):
                 area = top, left, top + pattern.shape[0], left + pattern.shape[1]
-                best = Found(area, at, count - 1, float(score), _centred(change[_slices(area)]))
+                best = Found(area, min(at + 1, count - 1), count - 1, float(score), _centred(change[_slices(area)]))
     return best
 
 
@@ -275,7 +303,7 @@ def _areas(
     likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + gap)
     for top, left, bottom, right in bounds[likely].tolist():
         inside = (steps[top:bottom, left:right] == which) & (lit[top:bottom, left:right] >= bright)
-        down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        down, across = (np.flatnonzero(sums >= FRINGE * sums.max()) for sums in (inside.sum(axis=1), inside.sum(axis=0)))
         area = top + int(down[0]), left + int(across[0]), top + int(down[-1]) + 1, left + int(across[-1]) + 1
         if _mark_like(area, shape, least_width):
             yield area
