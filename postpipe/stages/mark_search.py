@@ -114,7 +114,9 @@ def jumping(pictures: NDArray[np.uint8]) -> list[list[Found]]:
     steps = np.empty(pictures.shape[1:], np.uint8)
     count = len(pictures)
     for index in range(count):
-        window = pictures[np.clip(np.arange(index - REST, index + REST + 1), 0, count - 1)]
+        inner = REST <= index < count - REST
+        around = np.clip(np.arange(index - REST, index + REST + 1), 0, count - 1)
+        window = pictures[index - REST : index + REST + 1] if inner else pictures[around]
         overlay.find_steps(window, 1, steps)
         before, after = pictures[max(index - 1, 0)], pictures[min(index + 1, count - 1)]
         change = after.astype(np.float32) - before
@@ -140,6 +142,8 @@ def _step_patches(
 ) -> list[_Step]:
     """Return the patches of steps that can be a mark; one that is near other things may be told by its brightness."""
     found: dict[Area, _Step] = {}
+    if np.count_nonzero(steps == which) < PIXELS:
+        return []
     for bright in (150, 100, 0):
         for area in _areas(steps, lit, which, bright, max(LEAST_JUMPER, LEAST_PIXELS / max(steps.shape))):
             if area in found:
