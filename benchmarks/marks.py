@@ -30,6 +30,7 @@ from postpipe.stages.marks import WatchMarks
 TRUTH = ROOT / "benchmarks" / "data" / "visible_marks.json"
 OTHERS = ("odd", "flicker", "c2pa")
 """More folders of clips without a generator's mark. Of a counter or a timecode burnt in, finding it would be right."""
+KINDS = ("static", "moving")
 HIT = 0.5
 OPACITIES = (0.35, 0.5, 0.7, 0.9, 1.0)
 
@@ -162,7 +163,7 @@ def planted(media: Path, *, tuned: bool, folder: Path) -> Iterator[dict[str, Any
     for path in paths:
         if (path in apart) is tuned or path.name in known:
             continue
-        for kind in ("static", "moving"):
+        for kind in KINDS:
             copy = folder / f"{path.stem} {kind}.mp4"
             truth, opacity = plant(path, kind, copy)
             found, _ = find(copy)

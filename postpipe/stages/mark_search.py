@@ -21,7 +21,7 @@ REST = 5
 """Pictures that a mark stands still before it goes, and after it came."""
 
 LEAST_WIDTH, MOST_WIDTH = 0.045, 0.45  # of the picture's longer side, and of its width
-LEAST_JUMPER, LEAST_PIXELS = 0.085, 40  # as the first, of a mark that jumps; and pixels of its width
+LEAST_JUMPER, LEAST_PIXELS = 0.115, 30  # width of a mark that jumps: share of the shorter side, and pixels
 LEAST_HEIGHT, MOST_HEIGHT = 8, 0.2  # pixels, and share of the shorter side
 FLATTEST, TALLEST = 14.0, 0.7  # width by height: from a line of text to an emblem
 APART = 0.12  # share of the band around it, at most, that does the same as the mark
@@ -37,11 +37,13 @@ STILL = 3.0  # where it changes by less, nothing can be told
 FRINGE = 0.12  # share of the fullest row or column: what has less at the edge of an area is not of it
 CROWDED = 3  # pixels of a cell: from there on it belongs to a group
 CROWD = 0.25  # share of all cells: where more of them do at once, everything moves
-MOST_PATCHES = 6  # of one picture, the largest
+MOST_PATCHES = 4  # of one picture, the largest, and the finest
 PIXELS = 90  # that step at least,
 FINE = 0.5  # with so many edges for each of them: strokes rather than patches
 SAME_SHAPE, SAME_LIGHT = 0.45, 0.72  # overlap and correlation of what went and what came
+LETTERS, LETTERS_SHAPE, LETTERS_LIGHT = 1.0, 0.55, 0.6  # edges for each pixel, and the same limits of such patches
 FOUND_AGAIN = 0.6  # correlation with a pattern that is known already
+UNSEEN = 8  # pictures without it in which a mark is taken for gone, even where its going is not seen
 THERE = 0.5  # share of the correlation at its best: below, the mark is gone
 
 Area = tuple[int, int, int, int]
@@ -61,11 +63,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A patch that came or went at once: `mask` where, `change` by how much."""
+    """A patch that came or went at once: `mask` where, `change` by how much; `strokes`: edges for each pixel."""
 
     area: Area
     mask: NDArray[np.bool_]
     change: NDArray[np.float32]
+    strokes: float
 
 
 def still_share(sums: overlay.EdgeSums, pictures: int) -> float:
@@ -85,7 +88,7 @@ def lasting(sums: overlay.EdgeSums, mean: NDArray[np.float32], pictures: int) ->
     change = sums.change * scale
     found = []
     marked = edges.view(np.uint8)
-    for area in _areas(marked, marked, 1, 0, LEAST_WIDTH):
+    for area in _areas(marked, marked, 1, 0, LEAST_WIDTH * max(edges.shape)):
         if _at_border(area, edges.shape):
             continue
         inside = edges[_slices(area)]
@@ -145,7 +148,7 @@ def _step_patches(
     if np.count_nonzero(steps == which) < PIXELS:
         return []
     for bright in (150, 100, 0):
-        for area in _areas(steps, lit, which, bright, max(LEAST_JUMPER, LEAST_PIXELS / max(steps.shape))):
+        for area in _areas(steps, lit, which, bright, max(LEAST_JUMPER * min(steps.shape), LEAST_PIXELS)):
             if area in found:
                 continue
             around, ring = _ring(area, steps.shape)
@@ -156,8 +159,11 @@ def _step_patches(
                 continue
             strokes = np.count_nonzero(own[1:] != own[:-1]) + np.count_nonzero(own[:, 1:] != own[:, :-1])
             if strokes >= FINE * pixels and there[ring].mean() <= APART:
-                found[area] = _Step(area, own, np.abs(change[_slices(area)]))
-    return sorted(found.values(), key=lambda step: -step.mask.sum())[:MOST_PATCHES]
+                found[area] = _Step(area, own, np.abs(change[_slices(area)]), strokes / pixels)
+    patches = list(found.values())
+    large = sorted(patches, key=lambda patch: -patch.mask.sum())[:MOST_PATCHES]
+    fine = sorted(patches, key=lambda patch: -patch.strokes)[:MOST_PATCHES]
+    return [patch for patch in patches if any(patch is one for one in (*large, *fine))]
 
 
 def _same_mark(old: _Step, new: _Step) -> float:
@@ -169,7 +175,10 @@ def _same_mark(old: _Step, new: _Step) -> float:
     if _meet(old.area, new.area):
         return 0.0
     shape, light = _best_overlap(old, new)
-    return 0.5 + 0.5 * min(1.0, shape * light / 0.6) if shape >= SAME_SHAPE and light >= SAME_LIGHT else 0.0
+    same = shape >= SAME_SHAPE and light >= SAME_LIGHT
+    if min(old.strokes, new.strokes) >= LETTERS:  # thin strokes that lie on other pixels resemble each other less
+        same |= shape >= LETTERS_SHAPE and light >= LETTERS_LIGHT
+    return 0.5 + 0.5 * min(1.0, shape * light / 0.6) if same else 0.0
 
 
 def _best_overlap(old: _Step, new: _Step) -> tuple[float, float]:
@@ -212,20 +221,30 @@ def _between(mask: NDArray[np.bool_], start: NDArray[np.int64], end: NDArray[np.
     return counts
 
 
-def _follow(
-    pictures: NDArray[np.uint8], old: _Step, went: int, new: _Step, came: int, sure: float
-) -> list[Found]:
+def _follow(pictures: NDArray[np.uint8], old: _Step, went: int, new: _Step, came: int, sure: float) -> list[Found]:
     """Return the places of a mark, from one of its jumps on, and before."""
     count = len(pictures)
-    first = Found(old.area, 0, max(0, went - 1), sure, _centred(old.change))
+    first = _lengthened(pictures, Found(old.area, 0, max(0, went - 1), sure, _centred(old.change)))
     second = Found(new.area, min(came + 1, count - 1), count - 1, sure, _centred(new.change))
-    places = [_lengthened(pictures, first), _until_gone(pictures, _lengthened(pictures, second))]
-    while places[-1].last < count - REST:
-        following = _look_again(pictures, places, places[-1].last + 1)
+    later = _onwards(pictures, _lengthened(pictures, second), [first])
+    earlier = _onwards(pictures[::-1], _turned(first, count), later)
+    return [_turned(place, count) for place in reversed(earlier)] + later
+
+
+def _onwards(pictures: NDArray[np.uint8], place: Found, known: list[Found]) -> list[Found]:
+    """Return a place, ended where it ends, and those that the mark goes to afterwards."""
+    places = [_until_gone(pictures, place)]
+    while places[-1].last < len(pictures) - REST:
+        following = _look_again(pictures, [*known, *places], places[-1].last + 1)
         if following is None:
             break
         places.append(_until_gone(pictures, _lengthened(pictures, following)))
     return places
+
+
+def _turned(place: Found, count: int) -> Found:
+    """Return a place as it is where time runs the other way."""
+    return replace(place, first=count - 1 - place.last, last=count - 1 - place.first)
 
 
 def _lengthened(pictures: NDArray[np.uint8], place: Found) -> Found:
@@ -252,6 +271,8 @@ def _until_gone(pictures: NDArray[np.uint8], place: Found) -> Found:
     for index in range(place.first + 1, len(pictures)):
         # what covers or outshines it for a while does not end it: its going does, where the step is seen
         if seen[index] < level and _darker(pictures, place.area, place.pattern, index):
+            break
+        if max(seen[index : index + UNSEEN]) < level:
             break
         last = index
     return replace(place, last=min(last, len(pictures) - 1))
@@ -303,7 +324,7 @@ def _areas(
     bounds = groups[:count] * overlay.CELL
     height, width = bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]
     gap = 6 * overlay.CELL  # what widening can have added
-    likely = (width >= least_width * max(shape)) & (width <= MOST_WIDTH * shape[1] + gap)
+    likely = (width >= least_width) & (width <= MOST_WIDTH * shape[1] + gap)
     likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + gap)
     for top, left, bottom, right in bounds[likely].tolist():
         inside = (steps[top:bottom, left:right] == which) & (lit[top:bottom, left:right] >= bright)
@@ -329,7 +350,7 @@ def _mark_like(area: Area, shape: tuple[int, ...], least_width: float) -> bool:
     """Whether an area has the size of a mark."""
     height, width = area[2] - area[0], area[3] - area[1]
     return (
-        least_width * max(shape) <= width <= MOST_WIDTH * shape[1]
+        least_width <= width <= MOST_WIDTH * shape[1]
         and LEAST_HEIGHT <= height <= MOST_HEIGHT * min(shape)
         and TALLEST * height <= width <= FLATTEST * height
     )
