@@ -184,7 +184,10 @@ def cost(media: Path) -> dict[str, float]:
             look(clip, analysers, threads=1, on_frame=lambda done: None)
             spent[name].append(time.process_time() - start)
     decode, both = min(spent["decode"]), min(spent["marks"])
-    return {"decode_cpu_seconds": round(decode, 3), "share_of_decode": round(float(Fraction(both) / Fraction(decode)) - 1, 4)}
+    return {
+        "decode_cpu_seconds": round(decode, 3),
+        "share_of_decode": round(float(Fraction(both) / Fraction(decode)) - 1, 4),
+    }
 
 
 def main() -> None:

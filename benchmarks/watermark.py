@@ -1,8 +1,8 @@
 """Hidden marks: ours through a whole run and what platforms do to it, and dwtDct against the library that it is of.
 
 `python -m benchmarks.watermark --media DIR --library DIR`, where `DIR/imwatermark` is the package of
-`pip install --no-deps invisible-watermark` (its RivaGAN part is left out: it wants torch). `--vectors` writes the
-vectors that the tests read instead. Clips: `clips()` of `material`, every other one of which is held out; strengths were
+`pip install --no-deps invisible-watermark` (its RivaGAN part is left out: it wants torch). `--vectors` writes vectors
+for the tests instead. Clips: `clips()` of `material`, every other one of which is held out; strengths were
 set by the rest (`--tuned` measures those and records nothing).
 """
 
@@ -211,13 +211,12 @@ def psnr(film: Path, payload: bytes) -> float:
     return round(worst, 2)
 
 
-def survive(media: Path, *, tuned: bool) -> Iterator[dict[str, Any]]:
+def survive(media: Path, *, tuned: bool, most: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each clip: whether the payload was read after our run, and after what follows."""
     paths = list(clips(media))
     apart = held_out(paths)
-    for number, path in enumerate(paths):
-        if (path in apart) is tuned:
-            continue
+    chosen = [(number, path) for number, path in enumerate(paths) if (path in apart) is not tuned]
+    for number, path in chosen[:most]:
         with tempfile.TemporaryDirectory() as place:
             folder, payload = Path(place), f"clip-{number:02d}"
             film, fixes = whole_run(path, folder, payload)
@@ -258,6 +257,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, metavar="DIR")
     parser.add_argument("--library", type=Path, metavar="DIR", required=True)
+    parser.add_argument("--clips", type=int, default=100, metavar="N", help="no more than the first N of them")
     parser.add_argument("--vectors", action="store_true", help="write the vectors of the tests, and nothing else")
     parser.add_argument("--tuned", action="store_true", help="measure the clips that strengths were set by")
     options = parser.parse_args()
@@ -267,7 +267,7 @@ def main() -> None:
     if options.media is None:
         parser.error("--media is needed")
     rows = []
-    for row in survive(options.media, tuned=options.tuned):
+    for row in survive(options.media, tuned=options.tuned, most=options.clips):
         rows.append(row)
         print(row, flush=True)
     if options.tuned:

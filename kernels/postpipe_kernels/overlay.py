@@ -1,4 +1,4 @@
-"""What shows an overlay, such as a generator's mark: edges that stay while the picture moves, and small sudden steps."""
+"""What shows an overlay, such as a generator's mark: edges that stay while the picture moves, and sudden steps."""
 
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
 # (numba, not mypy, types the kernels' arguments)

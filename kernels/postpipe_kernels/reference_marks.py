@@ -54,9 +54,7 @@ def write_dwt_dct(plane: Plane, bits: NDArray[np.uint8], out: Plane, scale: floa
         value = np.abs(blocks[np.arange(len(blocks)), place])
         bit = bits[np.arange(len(blocks)) % bits.size]
         changed = (value // scale + 0.25 + 0.5 * bit) * scale
-        blocks[np.arange(len(blocks)), place] = np.where(
-            blocks[np.arange(len(blocks)), place] >= 0, changed, -changed
-        )
+        blocks[np.arange(len(blocks)), place] = np.where(blocks[np.arange(len(blocks)), place] >= 0, changed, -changed)
         average[: 4 * rows, : 4 * columns] = (
             blocks.reshape(rows, columns, 4, 4).transpose(0, 2, 1, 3).reshape(4 * rows, 4 * columns)
         )
@@ -101,7 +99,12 @@ def weigh_mark(small: Plane, sides: NDArray[np.int8], scale: float, out: NDArray
 
 
 def lay_mark(
-    plane: Plane, pattern: NDArray[np.float32], rows: NDArray[np.int32], columns: NDArray[np.int32], top: int, out: Plane
+    plane: Plane,
+    pattern: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    top: int,
+    out: Plane,
 ) -> None:
     """Lay a pattern over a plane; see `spread.lay_mark`."""
     out[...] = np.clip(np.floor(plane + pattern[rows][:, columns] + np.float32(0.5)), 0, top)

@@ -74,12 +74,18 @@ def weigh_mark(small: Plane, sides: NDArray[np.int8], scale: float, out: NDArray
 
 
 def lay_mark(
-    plane: Plane, pattern: NDArray[np.float32], rows: NDArray[np.int32], columns: NDArray[np.int32], top: int, out: Plane
+    plane: Plane,
+    pattern: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    top: int,
+    out: Plane,
 ) -> None:
     """Write `plane` with `pattern` added to `out`, rounded half up and clipped to 0 … `top`.
 
-    `pattern`: float32, C-contiguous; `rows` and `columns` (int32): which of its samples lies over each row and column of
-    `plane`. `out` is of the shape and type of `plane`, or is it. Raises `ValueError` when a shape or type does not fit.
+    `pattern`: float32, C-contiguous; `rows` and `columns` (int32): which of its samples lies over each row and column
+    of `plane`. `out` is of the shape and type of `plane`, or is it. Raises `ValueError` when a shape or type does not
+    fit.
     """
     check_plane(plane, "plane")
     check_plane(out, "out", like=plane)

@@ -26,7 +26,7 @@ LEAST_HEIGHT, MOST_HEIGHT = 8, 0.2  # pixels, and share of the shorter side
 FLATTEST, TALLEST = 14.0, 0.7  # width by height: from a line of text to an emblem
 APART = 0.12  # share of the band around it, at most, that does the same as the mark
 
-EDGE = 12.0  # 8-bit code values: a lasting edge,
+EDGES = 40, 24, 12  # 8-bit code values: levels of a lasting edge,
 LASTING = 0.6  # which keeps this share of what its parts add up to without regard to sign
 DENSE, MANY = 0.15, 120  # share of the box, and number of pixels, that lasting edges have at least
 ALONE = 0.3  # share of that density, at most, that is left around it
@@ -84,26 +84,28 @@ def lasting(sums: overlay.EdgeSums, mean: NDArray[np.float32], pictures: int) ->
     scale = 1 / max(1, pictures)
     strength = np.hypot(sums.across, sums.down) * scale
     # strength adds |across| and |down| up: at most √2 of the length of the two together
-    edges = (strength >= EDGE) & (strength >= LASTING * np.sqrt(0.5) * 1.2 * scale * sums.strength)
+    edges = (strength >= EDGES[-1]) & (strength >= LASTING * np.sqrt(0.5) * 1.2 * scale * sums.strength)
     change = sums.change * scale
-    found = []
-    marked = edges.view(np.uint8)
-    for area in _areas(marked, marked, 1, 0, LEAST_WIDTH * max(edges.shape)):
-        if _at_border(area, edges.shape):
-            continue
-        inside = edges[_slices(area)]
-        around, ring = _ring(area, edges.shape)
-        if (
-            inside.mean() < DENSE
-            or inside.sum() < MANY
-            or strength[_slices(area)][inside].mean() < STRONG
-            or edges[around][ring].mean() > ALONE * inside.mean()
-            or np.median(change[around][ring]) < MOVING
-        ):
-            continue
-        patch = mean[_slices(area)]
-        sure = min(1.0, float(inside.mean()) / 0.3) * min(1.0, float(np.median(change[around][ring])) / 12)
-        found.append(Found(area, 0, pictures - 1, 0.5 + 0.5 * sure, _centred(patch)))
+    steady, levels = edges.view(np.uint8), np.minimum(strength, 255).astype(np.uint8)
+    found: list[Found] = []
+    for level in EDGES:  # the strongest first: a mark near weaker edges of the scene is told by its own
+        for area in _areas(steady, levels, 1, level, LEAST_WIDTH * max(edges.shape)):
+            if _at_border(area, edges.shape) or any(_meet(area, one.area) for one in found):
+                continue
+            around, ring = _ring(area, edges.shape)
+            there = edges[around] & (levels[around] >= level)
+            inside = there[~ring]
+            moving = float(np.median(change[around][ring]))
+            if (
+                inside.mean() < DENSE
+                or inside.sum() < MANY
+                or strength[around][~ring][inside].mean() < STRONG
+                or there[ring].mean() > ALONE * inside.mean()
+                or moving < MOVING
+            ):
+                continue
+            sure = min(1.0, float(inside.mean()) / 0.3) * min(1.0, moving / 12)
+            found.append(Found(area, 0, pictures - 1, 0.5 + 0.5 * sure, _centred(mean[_slices(area)])))
     return found
 
 
@@ -126,16 +128,16 @@ def jumping(pictures: NDArray[np.uint8]) -> list[list[Found]]:
         gone.append(_step_patches(steps, overlay.WENT, before, change))
         come.append(_step_patches(steps, overlay.CAME, after, change))
     marks: list[list[Found]] = []
-    for index, old in ((index, step) for index in range(count) for step in gone[index]):
-        for later in range(max(0, index - 1), min(count, index + 4)):
+    for went, old in ((at, step) for at in range(count) for step in gone[at]):
+        for later in range(max(0, went - 1), min(count, went + 4)):
             for new in come[later]:
                 sure = _same_mark(old, new)
-                if sure and not any(_known(mark, index, old.area, new.area) for mark in marks):
-                    marks.append(_follow(pictures, old, index, new, later, sure))
+                if sure and not any(_known(mark, old.area, new.area) for mark in marks):
+                    marks.append(_follow(pictures, old, went, new, later, sure))
     return marks
 
 
-def _known(mark: list[Found], index: int, old: Area, new: Area) -> bool:
+def _known(mark: list[Found], old: Area, new: Area) -> bool:
     """Whether a jump is one of a mark that is known already."""
     return any(_meet(place.area, old) or _meet(place.area, new) for place in mark)
 
@@ -306,9 +308,7 @@ def _look_again(pictures: NDArray[np.uint8], places: list[Found], index: int) ->
 # Areas
 
 
-def _areas(
-    steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float
-) -> Iterator[Area]:
+def _areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float) -> Iterator[Area]:
     """Yield the areas, as large as marks are, of groups of pixels that have the value `which`, and are `bright`.
 
     Cells with some of them are put together across the gaps that letters have.
@@ -328,7 +328,9 @@ def _areas(
     likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + gap)
     for top, left, bottom, right in bounds[likely].tolist():
         inside = (steps[top:bottom, left:right] == which) & (lit[top:bottom, left:right] >= bright)
-        down, across = (np.flatnonzero(sums >= FRINGE * sums.max()) for sums in (inside.sum(axis=1), inside.sum(axis=0)))
+        down, across = (
+            np.flatnonzero(sums >= FRINGE * sums.max()) for sums in (inside.sum(axis=1), inside.sum(axis=0))
+        )
         area = top + int(down[0]), left + int(across[0]), top + int(down[-1]) + 1, left + int(across[-1]) + 1
         if _mark_like(area, shape, least_width):
             yield area

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,7 @@ def delivered(region: MarkRegion, time_map: TimeMap) -> bool:
     return bool(((shown >= region.first) & (shown <= region.last)).any())
 
 
-def cut_out(
-    picture: NDArray[np.uint8], box: tuple[float, float, float, float], shape: tuple[int, ...]
-) -> Patch:
+def cut_out(picture: NDArray[np.uint8], box: tuple[float, float, float, float], shape: tuple[int, ...]) -> Patch:
     """Return what lies in a box (left, top, right, bottom, in pixels, fractions allowed), resampled to `shape`.
 
     Where the picture has fewer pixels than that, the patch has as many as the picture.
@@ -55,7 +53,7 @@ def _weights(source: int, target: int, start: float, end: float) -> NDArray[np.f
     return matrix
 
 
-def liken(pattern: Patch, patches: Sequence[NDArray[np.floating]]) -> Likeness:
+def liken(pattern: Patch, patches: Sequence[NDArray[Any]]) -> Likeness:
     """Return how the average of patches resembles a pattern. All patches have one shape, the pattern's or a smaller."""
     average = np.mean(patches, axis=0, dtype=np.float32)
     if average.shape != pattern.shape:
@@ -86,7 +84,7 @@ def _detail(patch: Patch) -> Patch:
 
 
 def compare(
-    region: MarkRegion, patches: Sequence[NDArray[np.floating]]
+    region: MarkRegion, patches: Sequence[NDArray[Any]]
 ) -> tuple[Literal["kept", "lost", "altered"], float, float]:
     """Return what became of a mark, how alike it is and how strong, 1 being as it was in the take."""
     if not patches:

@@ -383,9 +383,7 @@ def _place(
     return KeptMark(region.first, region.last, state, alike, strength)
 
 
-def _hidden(
-    found: Marks, rendered: RenderedClip, units: Mapping[str, HiddenMarks]
-) -> Iterable[tuple[str, str, bool]]:
+def _hidden(found: Marks, rendered: RenderedClip, units: Mapping[str, HiddenMarks]) -> Iterable[tuple[str, str, bool]]:
     """Return each hidden mark of a take, and whether a unit of its delivery has it too."""
     delivered = {
         (mark.binding.algorithm, mark.binding.value)

@@ -88,10 +88,8 @@ class Cells:
     def __init__(self, width: int, height: int) -> None:
         longest = max(width, height)
         self.shape = max(1, round(height * LONG_EDGE / longest)), max(1, round(width * LONG_EDGE / longest))
-        self._taps = [
-            resize.taps(source, target, kind="area")
-            for source, target in ((width, self.shape[1]), (height, self.shape[0]))
-        ]
+        self._across = resize.taps(width, self.shape[1], kind="area")
+        self._down = resize.taps(height, self.shape[0], kind="area")
         # the small picture's sample that lies over the middle of each pixel
         self.rows, self.columns = (
             ((2 * np.arange(source) + 1) * target // (2 * source)).astype(np.int32)
@@ -106,7 +104,7 @@ class Cells:
     def small(self, luma: Plane, bits: int) -> Plane:
         """Return the small picture of a luma plane."""
         out = np.empty(self.shape, luma.dtype)
-        resize.resample_plane(luma, out, *self._taps, bits)
+        resize.resample_plane(luma, out, self._across, self._down, bits)
         return out
 
     def carrying(self, code: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -117,7 +115,8 @@ class Cells:
         """Return how much a frame says for each bit of the code, `(192,)`."""
         weights = np.empty(self.sides.shape, np.float32)
         spread.weigh_mark(self.small(luma, bits), self.sides, float(1 << (bits - 8)), weights)
-        return np.bincount(self.bit.ravel(), weights.ravel(), CODE_BITS)
+        votes: NDArray[np.float64] = np.bincount(self.bit.ravel(), weights.ravel(), CODE_BITS).astype(np.float64)
+        return votes
 
 
 def _mixed(number: NDArray[np.int64]) -> NDArray[np.uint64]:

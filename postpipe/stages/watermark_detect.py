@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar
 

@@ -1,4 +1,7 @@
-"""dwtDct: bit for bit what invisible-watermark writes and reads (vectors: `python -m benchmarks.watermark --vectors`)."""
+"""dwtDct: bit for bit what invisible-watermark writes and reads.
+
+The vectors were made with that library (0.2.0) by `python -m benchmarks.watermark --library DIR --vectors`.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,9 @@ def test_a_mark_that_jumps_is_found_over_what_stands_still(clip: Clip) -> None:
     pictures = [marked(scene(index, moves=False), *places[index // 12], 0.7) for index in range(36)]
     (mark,) = search(clip, pictures).marks
     assert mark.kind == "moving"
-    assert [region.box.overlap(at(*place)) > 0.7 for region, place in zip(mark.regions, places, strict=True)] == [True] * 3
+    assert [region.box.overlap(at(*place)) > 0.7 for region, place in zip(mark.regions, places, strict=True)] == [
+        True
+    ] * 3
     assert [(region.first, region.last) for region in mark.regions] == [(0, 11), (12, 23), (24, 35)]
 
 
@@ -136,7 +138,12 @@ def test_what_becomes_of_a_mark_is_told() -> None:
     patch = light * (1 - 0.8 * MARK) + 235 * 0.8 * MARK
     region = region_of(patch)
     cases = {
-        "kept": [patch, 0.7 * patch + 30, 255 * (patch / 255) ** 0.8, patch + np.random.default_rng(1).normal(0, 8, patch.shape)],
+        "kept": [
+            patch,
+            0.7 * patch + 30,
+            255 * (patch / 255) ** 0.8,
+            patch + np.random.default_rng(1).normal(0, 8, patch.shape),
+        ],
         "lost": [light, np.full_like(patch, 40), patch[:, ::-1], 255 - patch],
         "altered": [blurred(patch, 2), blurred(patch, 4), 0.2 * patch + 60],
     }

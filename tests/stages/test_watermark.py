@@ -57,7 +57,11 @@ def test_votes_that_mean_nothing_are_no_payload() -> None:
 
 @pytest.mark.parametrize(
     ("text", "data"),
-    [("STUDIO-7", b"STUDIO-7"), ("é", "é".encode() + bytes(6)), ("0x00112233445566FF", bytes.fromhex("00112233445566ff"))],
+    [
+        ("STUDIO-7", b"STUDIO-7"),
+        ("é", "é".encode() + bytes(6)),
+        ("0x00112233445566FF", bytes.fromhex("00112233445566ff")),
+    ],
 )
 def test_payloads_are_text_or_digits(text: str, data: bytes) -> None:
     assert code.payload_bytes(text) == data
