@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks import figures_marks
 from benchmarks.common import RESULTS, ROOT
 
 HEAD = """# Figures
@@ -334,6 +335,8 @@ SECTIONS = (
     ("flicker_cost", "The cost of flicker", flicker_cost),
     ("stills", "Frames out and back", stills),
     ("quality", "Quality checks on held-out clips, against takecheck", quality),
+    ("marks", "Visible marks", figures_marks.marks),
+    ("watermark", "Hidden marks", figures_marks.watermark),
     ("looks", "One look, three faces", looks),
     ("colour_speed", "Looks: speed", colour_speed),
     ("colour_memory", "Looks: memory", colour_memory),
