@@ -233,12 +233,13 @@ class KeptMark:
     """What became of one place of a visible mark: `state`, and how alike it is (0 to 1) and how strong (1: as it was).
 
     `kept`: there and readable. `lost`: not there, or covered. `altered`: much weaker or blurred. `cropped`: cut off.
-    `out`: those frames are not delivered.
+    `unchecked`: delivered for less than a second, between the pictures that are kept. `out`: those frames are not
+    delivered.
     """
 
     first: int
     last: int
-    state: Literal["kept", "lost", "altered", "cropped", "out"]
+    state: Literal["kept", "lost", "altered", "cropped", "unchecked", "out"]
     alike: float
     strength: float
 

@@ -85,10 +85,10 @@ def _detail(patch: Patch) -> Patch:
 
 def compare(
     region: MarkRegion, patches: Sequence[NDArray[Any]]
-) -> tuple[Literal["kept", "lost", "altered"], float, float]:
+) -> tuple[Literal["kept", "lost", "altered", "unchecked"], float, float]:
     """Return what became of a mark, how alike it is and how strong, 1 being as it was in the take."""
     if not patches:
-        return "lost", 0.0, 0.0
+        return "unchecked", 0.0, 0.0
     now, was = liken(region.pattern, patches), region.own
     alike = max(0.0, now.alike) / max(was.alike, 0.05)
     strength = now.strength / max(was.strength, 0.05)

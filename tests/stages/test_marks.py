@@ -150,7 +150,7 @@ def test_what_becomes_of_a_mark_is_told() -> None:
     for state, patches in cases.items():
         for number, one in enumerate(patches):
             assert mark_survival.compare(region, [one])[0] in (state, "lost" if state == "altered" else state), number
-    assert mark_survival.compare(region, [])[0] == "lost"
+    assert mark_survival.compare(region, [])[0] == "unchecked"
 
 
 def test_a_patch_is_cut_out_where_a_box_lies() -> None:
