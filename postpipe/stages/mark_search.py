@@ -43,6 +43,7 @@ FINE = 0.5  # with so many edges for each of them: strokes rather than patches
 SAME_SHAPE, SAME_LIGHT = 0.45, 0.72  # overlap and correlation of what went and what came
 LETTERS, LETTERS_SHAPE, LETTERS_LIGHT = 1.0, 0.55, 0.6  # edges for each pixel, and the same limits of such patches
 FOUND_AGAIN = 0.6  # correlation with a pattern that is known already
+SEEN, MOSTLY = 0.4, 0.6  # correlation with a picture that shows it, and share of pictures that have to
 UNSEEN = 8  # pictures without it in which a mark is taken for gone, even where its going is not seen
 THERE = 0.5  # share of the correlation at its best: below, the mark is gone
 
@@ -259,6 +260,11 @@ def _lengthened(pictures: NDArray[np.uint8], place: Found) -> Found:
     while last < min(len(pictures) - 1, place.last + 2) and _likeness(pictures[last + 1], place) >= level:
         last += 1
     return replace(place, first=first, last=last)
+
+
+def seen_share(pictures: list[NDArray[np.uint8]], found: Found) -> float:
+    """Return in which share of pictures a mark is seen: edges of one shot alone are not a mark of all."""
+    return float(np.mean([_likeness(picture, found) >= SEEN for picture in pictures]))
 
 
 def _likeness(picture: NDArray[np.uint8], place: Found) -> float:

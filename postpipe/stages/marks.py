@@ -29,7 +29,7 @@ from postpipe.marks import (
 from postpipe.model import Artifact, Clip, PictureStream, Plane
 from postpipe.stages import mark_survival
 from postpipe.stages.conform import Fit
-from postpipe.stages.mark_search import Found, jumping, lasting, still_share
+from postpipe.stages.mark_search import MOSTLY, Found, jumping, lasting, seen_share, still_share
 
 RATE_HZ = 5.0
 """How many frames of each second are looked at."""
@@ -142,7 +142,8 @@ def _search(state: _Watched, *, last: bool) -> None:
     moving = [VisibleMark("moving", tuple(_region(state, place, last) for place in places)) for places in jumps]
     mean = (chunk.total / np.float32(count)).astype(np.float32)
     known = [region for mark in moving for region in mark.regions]
-    static = [_region(state, found, last) for found in lasting(chunk.sums, mean, count)]
+    stays = (found for found in lasting(chunk.sums, mean, count) if seen_share(chunk.pictures, found) >= MOSTLY)
+    static = [_region(state, found, last) for found in stays]
     static = [region for region in static if all(region.box.overlap(other.box) < 0.3 for other in known)]
     _join(state.marks, [*moving, *(VisibleMark("static", (region,)) for region in static)])
 
