@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks import figures_marks
 from benchmarks.common import RESULTS, ROOT
 
 HEAD = """# Figures
@@ -483,6 +484,8 @@ SECTIONS = (
     ("stills", "Frames out and back", stills),
     ("quality", "Quality checks on held-out clips, against takecheck", quality),
     ("provenance", "Provenance", provenance),
+    ("marks", "Visible marks", figures_marks.marks),
+    ("watermark", "Hidden marks", figures_marks.watermark),
     ("looks", "One look, three faces", looks),
     ("colour_speed", "Looks: speed", colour_speed),
     ("colour_memory", "Looks: memory", colour_memory),

@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOUNS = set(
-    "model timing delivery conformed documents draft edit stills errors finished lipsync look provenance sidecar "
-    "takeslog tools".split()
+    "model timing delivery conformed documents draft edit stills errors finished lipsync look marks provenance "
+    "sidecar takeslog tools".split()
 )
 
 ALLOWED = {
@@ -28,6 +28,7 @@ ALLOWED = {
     "finished": {"model", "delivery", "provenance"},
     "lipsync": {"model", "delivery"},
     "look": {"model", "delivery"},
+    "marks": {"model"},
     "handover": NOUNS,
     "provenance": {"model"},
     "sidecar": {"model"},

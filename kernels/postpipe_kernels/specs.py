@@ -16,16 +16,20 @@ from postpipe_kernels import (
     flash,
     likeness,
     luma,
+    overlay,
     peers,
     pixels,
     point,
     reference,
     reference_double,
+    reference_marks,
     resize,
     retouch,
     shrink,
+    spread,
     tiles,
     tone,
+    watermark,
 )
 from postpipe_kernels.lut3d import Lut3d
 from postpipe_kernels.transform import Transform
@@ -156,6 +160,64 @@ def _tally(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any
         "counts": counts,
         "areas": np.bincount(counts, minlength=256),
     }
+
+
+def _read_bits(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    ones, blocks = np.zeros((2, 48), np.int64)
+    return {"plane": layout(picture(height, width, dtype)), "ones": ones, "blocks": blocks}
+
+
+def _write_bits(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    plane, bits = picture(height, width, dtype), (np.arange(48) % 3 == 0).astype(np.uint8)
+    return {"plane": layout(plane), "bits": bits, "out": layout(np.zeros_like(plane))}
+
+
+def _sides(height: int, width: int) -> NDArray[np.int8]:
+    sides = np.random.default_rng(5).integers(0, 2, (height // 8, width // 8, 3), np.int8) * 2 - 1
+    return sides.astype(np.int8)
+
+
+def _draw(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    small = layout(picture(height, width, dtype))
+    out = np.zeros((height, width), np.float32)
+    return {"small": small, "sides": _sides(height, width), "scale": float(1 << (bits_of(dtype) - 8)), "out": out}
+
+
+def _weigh(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    arguments = _draw(max(8, height), max(8, width), dtype, layout)
+    return {**arguments, "out": np.zeros(arguments["sides"].shape, np.float32)}
+
+
+def _lay(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    plane = picture(height, width, dtype)
+    pattern = np.random.default_rng(6).normal(0, 3, (-(-height // 2), -(-width // 2))).astype(np.float32)
+    rows, columns = ((np.arange(length) // 2).astype(np.int32) for length in (height, width))
+    places = {"pattern": pattern, "rows": rows, "columns": columns, "top": (1 << bits_of(dtype)) - 1}
+    return {"plane": layout(plane), **places, "out": layout(np.zeros_like(plane))}
+
+
+def _edges(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    planes = [np.ascontiguousarray(picture(height, width, dtype, seed)) for seed in range(2)]
+    sums = overlay.EdgeSums.of((height, width))
+    return {**dict(zip(("picture", "earlier"), planes, strict=True)), "sums": sums}
+
+
+def _steps(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    seeds = (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2)
+    pictures = np.stack([picture(height, width, dtype, seed) for seed in seeds])
+    return {"pictures": pictures, "scale": 1 << (bits_of(dtype) - 8), "out": np.zeros((height, width), np.uint8)}
+
+
+def _cells(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    size = max(4, height), max(4, width)
+    steps = np.random.default_rng(7).integers(0, 3, size, np.uint8)
+    out = np.zeros((size[0] // 4, size[1] // 4), np.uint8)
+    return {"steps": steps, "picture": picture(*size, dtype), "which": 1, "bright": 100, "out": out}
+
+
+def _groups(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    cells = (np.random.default_rng(8).random((height, width)) < 0.2).astype(np.uint8)
+    return {"cells": cells, "out": np.zeros((64, 4), np.int32)}
 
 
 def _gamma(dtype: str) -> NDArray[np.float64]:
@@ -484,6 +546,51 @@ SPECS: tuple[KernelSpec, ...] = (
         "retouch_mixed_local", "all of it: luma curve, mixture, chroma by luma, grid of gains, 4:2:0",
         retouch.retouch, reference.retouch, _retouch(True, True), ("out",),
         1, "code values", {"numpy": reference.retouch},
+    ),
+    KernelSpec(
+        "read_dwt_dct", "bits of a dwtDct mark, counted by block",
+        watermark.read_dwt_dct, reference_marks.read_dwt_dct, _read_bits, ("ones", "blocks"),
+        0, "counts", {"numpy": reference_marks.read_dwt_dct},
+    ),
+    KernelSpec(
+        "write_dwt_dct", "bits hidden as dwtDct hides them",
+        watermark.write_dwt_dct, reference_marks.write_dwt_dct, _write_bits, ("out",),
+        0, "code values", {"numpy": reference_marks.write_dwt_dct},
+    ),
+    KernelSpec(
+        "draw_mark", "what marks a small picture, cell by cell",
+        spread.draw_mark, reference_marks.draw_mark, _draw, ("out",),
+        1e-4, "code values", {"numpy": reference_marks.draw_mark},
+    ),
+    KernelSpec(
+        "weigh_mark", "what each cell says for a mark",
+        spread.weigh_mark, reference_marks.weigh_mark, _weigh, ("out",),
+        1e-5, "votes", {"numpy": reference_marks.weigh_mark},
+    ),
+    KernelSpec(
+        "lay_mark", "a small pattern added to a plane",
+        spread.lay_mark, reference_marks.lay_mark, _lay, ("out",),
+        1, "code values", {"numpy": reference_marks.lay_mark},
+    ),
+    KernelSpec(
+        "add_edges", "edges and changes of a small picture summed up",
+        overlay.add_edges, reference_marks.add_edges, _edges, ("sums",),
+        0, "code values", {"numpy": reference_marks.add_edges},
+    ),
+    KernelSpec(
+        "find_steps", "what came and stayed, and what had stayed and went",
+        overlay.find_steps, reference_marks.find_steps, _steps, ("out",),
+        0, "kinds", {"numpy": reference_marks.find_steps},
+    ),
+    KernelSpec(
+        "count_cells", "pixels of one kind, counted in cells of 4x4",
+        overlay.count_cells, reference_marks.count_cells, _cells, ("out",),
+        0, "counts", {"numpy": reference_marks.count_cells},
+    ),
+    KernelSpec(
+        "find_groups", "bounds of groups of touching cells",
+        overlay.find_groups, reference_marks.find_groups, _groups, ("out",),
+        0, "cells", {"numpy": reference_marks.find_groups},
     ),
 )  # fmt: skip
 """Every kernel, at least once for each way its compiled code can be entered."""

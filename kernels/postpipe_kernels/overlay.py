@@ -1,0 +1,188 @@
+"""What shows an overlay, such as a generator's mark: edges that stay while the picture moves, and sudden steps."""
+
+# mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
+# (numba, not mypy, types the kernels' arguments)
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from postpipe_kernels._jit import kernel
+from postpipe_kernels._planes import Plane, check_plane
+
+CAME, WENT = 1, 2
+"""What `find_steps` says of a pixel: it became brighter and stayed so; it had stayed, and became darker."""
+
+STEP = 14
+"""8-bit code values that a pixel has to change by,"""
+CALM = 13
+"""and those that it may vary by before it went or after it came."""
+
+CELL = 4
+"""Pixels along the side of a cell."""
+
+_at = np.uint64
+_i32 = np.int32
+
+
+class EdgeSums(NamedTuple):
+    """What is summed up over pictures, int32, each of their shape.
+
+    `across`, `down`: differences of the neighbours right and left, and below and above; `strength`: the sum of their
+    absolute values; `change`: absolute differences to an earlier picture. The outermost pixels stay 0 but in `change`.
+    """
+
+    across: NDArray[np.int32]
+    down: NDArray[np.int32]
+    strength: NDArray[np.int32]
+    change: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, shape: tuple[int, int]) -> EdgeSums:
+        """Return sums of nothing."""
+        return cls(*(np.zeros(shape, np.int32) for _ in range(4)))
+
+
+def add_edges(picture: Plane, earlier: Plane, sums: EdgeSums) -> None:
+    """Add a picture to sums; `earlier` is another one of its shape and type, such as that of a second ago.
+
+    Both C-contiguous. Raises `ValueError` when a shape or type does not fit.
+    """
+    for name, plane in (("picture", picture), ("earlier", earlier)):
+        check_plane(plane, name, like=picture)
+        if plane.dtype != picture.dtype or not plane.flags.c_contiguous:
+            raise ValueError(f"{name} must be C-contiguous {picture.dtype}")
+    for array in sums:
+        if array.shape != picture.shape or array.dtype != np.int32 or not array.flags.c_contiguous:
+            raise ValueError(f"sums must be C-contiguous int32 {picture.shape}")
+    _add_edges(picture.reshape(-1), earlier.reshape(-1), *picture.shape, *(array.reshape(-1) for array in sums))
+
+
+def find_steps(pictures: NDArray[np.uint8] | NDArray[np.uint16], scale: int, out: NDArray[np.uint8]) -> None:
+    """Write where light came and stayed, or had stayed and went, between the middle pictures: `CAME`, `WENT` or 0.
+
+    `pictures`: C-contiguous `(2 n + 1, rows, columns)`, n ≥ 1, in order; the one in the middle may show the change
+    half done. `scale`: 1 for 8 bits, 4 for 10. `out`: C-contiguous uint8 `(rows, columns)`. Raises `ValueError` when a
+    shape or type does not fit.
+    """
+    if pictures.ndim != 3 or len(pictures) % 2 == 0 or len(pictures) < 3 or not pictures.flags.c_contiguous:
+        raise ValueError(f"pictures must be C-contiguous, an odd number from 3 on, not {pictures.shape}")
+    check_plane(pictures[0], "pictures")
+    if out.shape != pictures.shape[1:] or out.dtype != np.uint8 or not out.flags.c_contiguous:
+        raise ValueError(f"out must be C-contiguous uint8 {pictures.shape[1:]}")
+    count = len(pictures)
+    _find_steps(pictures.reshape(-1), count, out.size, STEP * scale, CALM * scale, out.reshape(-1))
+
+
+def count_cells(
+    steps: NDArray[np.uint8], picture: NDArray[Any], which: int, bright: int, out: NDArray[np.uint8]
+) -> None:
+    """Write to `out` how many pixels of each cell of `CELL`×`CELL` have the value `which` in `steps`.
+
+    Only pixels count that have at least the code value `bright` in `picture`. `steps` and `picture`: C-contiguous, of
+    one shape; `out`: C-contiguous uint8, `(rows // CELL, columns // CELL)`. Raises `ValueError` when a shape or type
+    does not fit.
+    """
+    check_plane(steps, "steps")
+    check_plane(picture, "picture", like=steps)
+    if steps.dtype != np.uint8 or not steps.flags.c_contiguous or not picture.flags.c_contiguous:
+        raise ValueError("steps must be uint8, and both C-contiguous")
+    if out.shape != (steps.shape[0] // CELL, steps.shape[1] // CELL) or out.dtype != np.uint8:
+        raise ValueError(f"out must be uint8, one for each cell of {CELL}×{CELL}, not {out.dtype} {out.shape}")
+    if out.size:
+        _count_cells(steps.reshape(-1), picture.reshape(-1), steps.shape[1], which, bright, out)
+
+
+def find_groups(cells: NDArray[np.uint8], out: NDArray[np.int32]) -> int:
+    """Write the bounds of each group of touching cells that are not 0 to `out`; return how many groups there are.
+
+    `cells`: uint8 `(rows, columns)`, C-contiguous. `out`: int32 `(groups, 4)`, C-contiguous: top, left, bottom, right,
+    the last two outside, in the order in which reading row by row meets them; groups beyond its length are counted
+    alone. Cells touch at sides and corners. Raises `ValueError` when a shape or type does not fit.
+    """
+    if cells.ndim != 2 or cells.dtype != np.uint8 or not cells.size or not cells.flags.c_contiguous:
+        raise ValueError(f"cells must be C-contiguous uint8, 2-D, not {cells.dtype} {cells.shape}")
+    if out.ndim != 2 or out.shape[1] != 4 or out.dtype != np.int32 or not out.flags.c_contiguous:
+        raise ValueError("out must be C-contiguous int32 (groups, 4)")
+    return int(_find_groups(cells, out))
+
+
+@kernel
+def _count_cells(steps, picture, width, which, bright, out):
+    rows, columns = out.shape
+    for row in range(rows):
+        for column in range(columns):
+            count = 0
+            for y in range(CELL):
+                first = _at((row * CELL + y) * width + column * CELL)
+                for x in range(first, first + _at(CELL)):
+                    count += (steps[x] == which) & (picture[x] >= bright)
+            out[row, column] = count
+
+
+@kernel
+def _find_groups(cells, out):
+    rows, columns = cells.shape
+    seen = np.zeros((rows, columns), np.uint8)
+    stack = np.empty(rows * columns, np.int64)
+    groups = 0
+    for start in range(rows * columns):
+        if cells[start // columns, start % columns] == 0 or seen[start // columns, start % columns]:
+            continue
+        seen[start // columns, start % columns] = 1
+        stack[0] = start
+        height = 1
+        top = bottom = start // columns
+        left = right = start % columns
+        while height:
+            height -= 1
+            row, column = stack[height] // columns, stack[height] % columns
+            top, bottom, left, right = min(top, row), max(bottom, row), min(left, column), max(right, column)
+            for y in range(max(0, row - 1), min(rows, row + 2)):
+                for x in range(max(0, column - 1), min(columns, column + 2)):
+                    if cells[y, x] and not seen[y, x]:
+                        seen[y, x] = 1
+                        stack[height] = y * columns + x
+                        height += 1
+        if groups < len(out):
+            out[groups, 0], out[groups, 1], out[groups, 2], out[groups, 3] = top, left, bottom + 1, right + 1
+        groups += 1
+    return groups
+
+
+@kernel
+def _add_edges(picture, earlier, height, width, across, down, strength, change):
+    for x in range(_at(picture.size)):
+        change[x] += abs(_i32(picture[x]) - _i32(earlier[x]))
+    step = _at(width)
+    for y in range(1, height - 1):
+        first = _at(y * width)
+        for x in range(first + _at(1), first + _at(max(1, width - 1))):
+            right = _i32(picture[x + _at(1)]) - _i32(picture[x - _at(1)])
+            below = _i32(picture[x + step]) - _i32(picture[x - step])
+            across[x] += right
+            down[x] += below
+            strength[x] += abs(right) + abs(below)
+
+
+@kernel
+def _find_steps(pictures, count, size, step, calm, out):
+    middle = count // 2
+    before, after = _at((middle - 1) * size), _at((middle + 1) * size)
+    for x in range(_at(size)):
+        was, now = _i32(pictures[before + x]), _i32(pictures[after + x])
+        said = np.uint8(0)
+        if now - was > step:
+            said = np.uint8(1)
+            for k in range(middle + 2, count):
+                if abs(_i32(pictures[_at(k * size) + x]) - now) > calm:
+                    said = np.uint8(0)
+        elif was - now > step:
+            said = np.uint8(2)
+            for k in range(middle - 1):
+                if abs(_i32(pictures[_at(k * size) + x]) - was) > calm:
+                    said = np.uint8(0)
+        out[x] = said

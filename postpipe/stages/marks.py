@@ -1,0 +1,400 @@
+"""Visible marks: found in a take, kept clear of crops, and looked for again in what is delivered. None is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+from postpipe_kernels import overlay, shrink
+
+from postpipe.delivery import FrameTimes, ProjectFormat, RenderedClip, Selection, TimeMap
+from postpipe.engine.stage import Analyser, Look, PerUnit, Task
+from postpipe.errors import TakeError
+from postpipe.marks import (
+    Box,
+    HiddenMarks,
+    KeptMark,
+    MarkRegion,
+    Marks,
+    MarkSearch,
+    MarksKept,
+    VisibleMark,
+    VisibleMarks,
+)
+from postpipe.model import Artifact, Clip, PictureStream, Plane
+from postpipe.stages import mark_survival
+from postpipe.stages.conform import Fit
+from postpipe.stages.mark_search import MOSTLY, Found, jumping, lasting, seen_share, still_share
+
+RATE_HZ = 5.0
+"""How many frames of each second are looked at."""
+LONG_EDGE = 640
+"""Pixels that the longer side of the small pictures has at most."""
+CHUNK = 80
+"""Pictures that are searched together: memory is that of so many."""
+OVERLAP = 12
+"""Pictures that the next chunk begins with again, so that no jump falls between two."""
+SOME = 12
+"""Pictures of a stay that its likeness is taken from."""
+LAG = 5
+"""Pictures to look back for change: a second."""
+
+
+def shrink_factor(picture: PictureStream) -> int:
+    """Return by how much small pictures are smaller: 1, 2, 4 or 8."""
+    return next((side for side in (1, 2, 4) if max(picture.width, picture.height) <= LONG_EDGE * side), 8)
+
+
+def small_luma(plane: Plane, side: int, bits: int) -> NDArray[np.uint8]:
+    """Return luma at 1/`side`, in 8-bit code values."""
+    if side == 1:
+        small = plane
+    else:
+        small, sums = shrink.empty_small(plane, side, side)
+        shrink.shrink_plane(plane, side, side, small, sums)
+    return np.ascontiguousarray(small >> (bits - 8), dtype=np.uint8)
+
+
+@dataclass
+class _Chunk:
+    """Pictures that are searched together, and what is summed up over them."""
+
+    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    sums: overlay.EdgeSums | None = None
+    total: NDArray[np.uint32] | None = None
+
+    def add(self, picture: NDArray[np.uint8], frame: int) -> None:
+        """Take in the next picture."""
+        if self.sums is None or self.total is None:
+            self.sums, self.total = overlay.EdgeSums.of(picture.shape), np.zeros(picture.shape, np.uint32)
+        self.pictures.append(picture)
+        self.frames.append(frame)
+        overlay.add_edges(picture, self.pictures[max(0, len(self.pictures) - 1 - LAG)], self.sums)
+        self.total += picture
+
+
+@dataclass
+class _Watched:
+    every: int
+    side: int
+    bits: int
+    chunk: _Chunk = field(default_factory=_Chunk)
+    marks: list[VisibleMark] = field(default_factory=list)
+    still: list[tuple[float, int]] = field(default_factory=list)
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class WatchMarks(Analyser[_Watched, VisibleMarks]):
+    """Find the visible marks of a clip."""
+
+    id: ClassVar[str] = "visible_marks"
+    summary: ClassVar[str] = "visible marks that stay while the picture moves, or that jump"
+
+    def start(self, clip: Clip) -> _Watched:
+        """Begin with no picture."""
+        picture = clip.picture
+        return _Watched(max(1, round(float(picture.rate) / RATE_HZ)), shrink_factor(picture), picture.pixel_format.bits)
+
+    def step(self, state: _Watched, item: Look) -> None:
+        """Take in one frame."""
+        index = item.frame.index
+        state.frames = index + 1
+        if index % state.every:
+            return
+        chunk = state.chunk
+        chunk.add(small_luma(item.frame.planes[0], state.side, state.bits), index)
+        if len(chunk.pictures) == CHUNK:
+            _search(state, last=False)
+            state.chunk = _Chunk()
+            for picture, frame in zip(chunk.pictures[-OVERLAP:], chunk.frames[-OVERLAP:], strict=True):
+                state.chunk.add(picture, frame)
+
+    def finish(self, state: _Watched) -> VisibleMarks:
+        """Return the marks."""
+        if state.chunk.pictures:
+            _search(state, last=True)
+        pictures = sum(count for _, count in state.still)
+        still = sum(share * count for share, count in state.still) / max(1, pictures)
+        return VisibleMarks(tuple(state.marks), still)
+
+
+LEAST_PICTURES = 8
+"""Fewer say nothing of what lasts."""
+
+
+def _search(state: _Watched, *, last: bool) -> None:
+    """Search a chunk and put what it shows to what is known."""
+    chunk, count = state.chunk, len(state.chunk.pictures)
+    if chunk.sums is None or chunk.total is None:
+        return
+    state.still.append((still_share(chunk.sums, count), count))
+    if count < LEAST_PICTURES:
+        return
+    pictures = np.stack(chunk.pictures)
+    jumps = jumping(pictures)
+    moving = [VisibleMark("moving", tuple(_region(state, place, last) for place in places)) for places in jumps]
+    mean = (chunk.total / np.float32(count)).astype(np.float32)
+    known = [region for mark in moving for region in mark.regions]
+    stays = (found for found in lasting(chunk.sums, mean, count) if seen_share(chunk.pictures, found) >= MOSTLY)
+    static = [_region(state, found, last) for found in stays]
+    static = [region for region in static if all(region.box.overlap(other.box) < 0.3 for other in known)]
+    _join(state.marks, [*moving, *(VisibleMark("static", (region,)) for region in static)])
+
+
+def _region(state: _Watched, found: Found, last: bool) -> MarkRegion:
+    """Return a find in pixels and frames of the clip: a picture stands for the frames half way to its neighbours."""
+    frames, half = state.chunk.frames, state.every // 2
+    end = len(frames) - 1
+    top, left, bottom, right = found.area
+    stay = range(found.first, found.last + 1, max(1, (found.last - found.first) // SOME))
+    patches = [state.chunk.pictures[index][top:bottom, left:right] for index in stay]
+    return MarkRegion(
+        Box(*(edge * state.side for edge in (left, top, right, bottom))),
+        frames[0] if found.first == 0 else max(0, frames[found.first] - half),
+        state.frames - 1 if found.last == end and last else frames[found.last] + half,
+        found.confidence,
+        found.pattern,
+        state.side,
+        mark_survival.liken(found.pattern, patches),
+    )
+
+
+def _join(marks: list[VisibleMark], more: list[VisibleMark]) -> None:
+    """Put marks of the next chunk to those that they go on with."""
+    for new in more:
+        for number, old in enumerate(marks):
+            here, there = old.regions[-1], new.regions[0]
+            if old.kind == new.kind and here.box.overlap(there.box) >= 0.5 and there.first <= here.last + 1:
+                sure = max(here.confidence, there.confidence)
+                joined = replace(here, last=there.last, confidence=sure)
+                marks[number] = VisibleMark(old.kind, (*old.regions[:-1], joined, *new.regions[1:]))
+                break
+        else:
+            marks.append(new)
+
+
+# What is said of them
+
+
+@dataclass(frozen=True)
+class ListMarks(Task):
+    """Put together the marks of a take."""
+
+    id: ClassVar[str] = "marks"
+    summary: ClassVar[str] = "the marks of a take, visible and hidden"
+
+    def run(self, visible: VisibleMarks, hidden: HiddenMarks) -> Marks:
+        """Return all marks."""
+        return Marks(visible.marks, hidden.marks)
+
+
+@dataclass(frozen=True)
+class TellSearch(Task):
+    """Say how far the search for marks went."""
+
+    id: ClassVar[str] = "mark_search"
+    summary: ClassVar[str] = "which marks were looked for, and where none can be told"
+
+    def run(self, visible: VisibleMarks, hidden: HiddenMarks) -> MarkSearch:
+        """Return what could be told."""
+        return MarkSearch(visible.still_share, hidden.looked_for)
+
+
+# Framing
+
+
+@dataclass(frozen=True)
+class MarkPlaces(Artifact):
+    """Where the visible marks of a delivered take lie in the delivered picture: `boxes` by mark and region.
+
+    `left`, `top`, `right`, `bottom` in pixels, exact; `shares`, likewise: how much of each is inside the picture.
+    """
+
+    schema: ClassVar[str] = "postpipe.mark-places.1"
+    boxes: tuple[tuple[tuple[Fraction, Fraction, Fraction, Fraction], ...], ...]
+    shares: tuple[tuple[float, ...], ...]
+
+
+WHOLE = 0.98
+"""A mark of which less is inside the picture is cut."""
+
+
+@dataclass(frozen=True)
+class GuardMarks(Task):
+    """Refuse to cut a visible mark off, unless the settings insist."""
+
+    id: ClassVar[str] = "mark_places"
+    summary: ClassVar[str] = "where visible marks lie in the delivered picture; refuses to crop them"
+    section: ClassVar[str] = "marks"
+
+    allow_crop: Annotated[
+        bool, Meta(description="deliver takes whose visible mark a crop cuts off; they are reported")
+    ] = False
+
+    def run(
+        self, clip: Clip, selection: Selection, project: ProjectFormat, time_map: TimeMap, found: VisibleMarks
+    ) -> MarkPlaces:
+        """Return the places. Raises `TakeError` for a selected take whose mark would be cut."""
+        scale_x = scale_y = Fraction(1)
+        left = top = Fraction(0)
+        fit = Fit().bind(clip, project)
+        if fit is not None:
+            scale_x, scale_y, left, top = fit.scale_x, fit.scale_y, fit.left, fit.top
+        boxes, shares = [], []
+        for mark in found.marks:
+            placed = [
+                (
+                    region.box.left * scale_x + left,
+                    region.box.top * scale_y + top,
+                    region.box.right * scale_x + left,
+                    region.box.bottom * scale_y + top,
+                )
+                for region in mark.regions
+            ]
+            inside = [_share_inside(box, project) for box in placed]
+            boxes.append(tuple(placed))
+            shares.append(tuple(inside))
+            shown = [
+                share
+                for share, region in zip(inside, mark.regions, strict=True)
+                if mark_survival.delivered(region, time_map)
+            ]
+            if clip.path in selection.selected and not self.allow_crop and min(shown, default=1.0) < WHOLE:
+                raise TakeError(
+                    clip.path,
+                    f"its visible mark would be cut off: {100 * min(shown):.0f} % of it lies in the delivered picture",
+                    'use fit = "letterbox" or another size, or insist with [marks] allow_crop = true',
+                )
+        return MarkPlaces(tuple(boxes), tuple(shares))
+
+
+def _share_inside(box: tuple[Fraction, Fraction, Fraction, Fraction], project: ProjectFormat) -> float:
+    left, top, right, bottom = box
+    wide = max(Fraction(0), min(right, Fraction(project.width)) - max(left, Fraction(0)))
+    high = max(Fraction(0), min(bottom, Fraction(project.height)) - max(top, Fraction(0)))
+    return float(wide * high / ((right - left) * (bottom - top)))
+
+
+# After rendering
+
+
+@dataclass(frozen=True)
+class UnitPictures(Artifact):
+    """Small pictures of a rendered unit: luma, uint8 `(pictures, rows, columns)`; `frames` count from its first."""
+
+    schema: ClassVar[str] = "postpipe.unit-pictures.1"
+    frames: tuple[int, ...]
+    pictures: NDArray[np.uint8]
+    shrink: int
+
+
+@dataclass
+class _Kept:
+    every: int
+    side: int
+    bits: int
+    frames: list[int] = field(default_factory=list)
+    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class KeepPictures(Analyser[_Kept, UnitPictures]):
+    """Keep a small picture of each second of what is delivered."""
+
+    id: ClassVar[str] = "unit_pictures"
+    summary: ClassVar[str] = "a small picture of each second, to look for marks again"
+
+    def start(self, clip: Clip) -> _Kept:
+        """Begin with no picture."""
+        picture = clip.picture
+        return _Kept(max(1, round(float(picture.rate))), shrink_factor(picture), picture.pixel_format.bits)
+
+    def step(self, state: _Kept, item: Look) -> None:
+        """Take in one frame."""
+        if item.frame.index % state.every == state.every // 2 or not state.frames:
+            state.frames.append(item.frame.index)
+            state.pictures.append(small_luma(item.frame.planes[0], state.side, state.bits))
+
+    def finish(self, state: _Kept) -> UnitPictures:
+        """Return the pictures."""
+        return UnitPictures(tuple(state.frames), np.stack(state.pictures), state.side)
+
+
+@dataclass(frozen=True)
+class CheckMarks(Task):
+    """Look for the marks of a take in what is delivered of it."""
+
+    id: ClassVar[str] = "marks_delivered"
+    summary: ClassVar[str] = "whether the marks of a take are still there and readable"
+
+    def run(
+        self,
+        found: Marks,
+        places: MarkPlaces,
+        rendered: RenderedClip,
+        time_map: TimeMap,
+        times: FrameTimes,
+        pictures: PerUnit[UnitPictures],
+        hidden: PerUnit[HiddenMarks],
+    ) -> MarksKept:
+        """Return what became of them."""
+        shown = [
+            (unit.first + frame, picture, pictures[unit.key].shrink)
+            for unit in rendered.units
+            if unit.key in pictures
+            for frame, picture in zip(pictures[unit.key].frames, pictures[unit.key].pictures, strict=True)
+        ]
+        visible = []
+        for mark, boxes, shares in zip(found.visible, places.boxes, places.shares, strict=True):
+            visible.append(
+                tuple(
+                    _place(region, box, share, shown, time_map)
+                    for region, box, share in zip(mark.regions, boxes, shares, strict=True)
+                )
+            )
+        return MarksKept(tuple(visible), tuple(_hidden(found, rendered, hidden)))
+
+
+def _place(
+    region: MarkRegion,
+    box: tuple[Fraction, Fraction, Fraction, Fraction],
+    share: float,
+    shown: Iterable[tuple[int, NDArray[np.uint8], int]],
+    time_map: TimeMap,
+) -> KeptMark:
+    """Return what became of a mark in one place."""
+    if not mark_survival.delivered(region, time_map):
+        return KeptMark(region.first, region.last, "out", 0.0, 0.0)
+    if share < WHOLE:
+        return KeptMark(region.first, region.last, "cropped", 0.0, share)
+    left, top, right, bottom = (float(edge) for edge in box)
+    patches = [
+        mark_survival.cut_out(picture, (left / side, top / side, right / side, bottom / side), region.pattern.shape)
+        for frame, picture, side in shown
+        if region.first <= time_map.source[frame] <= region.last
+    ]
+    state, alike, strength = mark_survival.compare(region, patches)
+    return KeptMark(region.first, region.last, state, alike, strength)
+
+
+def _hidden(found: Marks, rendered: RenderedClip, units: Mapping[str, HiddenMarks]) -> Iterable[tuple[str, str, bool]]:
+    """Return each hidden mark of a take, and whether a unit of its delivery has it too."""
+    delivered = {
+        (mark.binding.algorithm, mark.binding.value)
+        for unit in rendered.units
+        if unit.key in units
+        for mark in units[unit.key].marks
+    }
+    for mark in found.hidden:
+        key = mark.binding.algorithm, mark.binding.value
+        yield (*key, key in delivered)
+
+
+STAGES: tuple[Any, ...] = (WatchMarks, ListMarks, TellSearch, GuardMarks, KeepPictures, CheckMarks)

@@ -1,0 +1,61 @@
+"""What shows an overlay, on pictures that can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from postpipe_kernels import overlay
+
+
+def test_edges_that_turn_cancel_out_and_others_add_up() -> None:
+    lit, dark = np.zeros((3, 4), np.uint8), np.full((3, 4), 50, np.uint8)
+    lit[:, 2:] = 50
+    dark[:, 2:] = 0
+    sums = overlay.EdgeSums.of((3, 4))
+    overlay.add_edges(lit, lit, sums)
+    overlay.add_edges(dark, lit, sums)
+    assert sums.across[1].tolist() == [0, 0, 0, 0]
+    assert sums.strength[1].tolist() == [0, 100, 100, 0]
+    assert sums.change[0].tolist() == [50, 50, 50, 50]
+
+
+def test_what_comes_and_stays_is_told_from_what_flashes() -> None:
+    pictures = np.full((7, 1, 4), 100, np.uint8)
+    pictures[4:, 0, 0] = 150  # came, and stays
+    pictures[4, 0, 1] = 150  # flashes
+    pictures[:4, 0, 2] = 150  # had stayed, and went
+    pictures[:3:2, 0, 3] = 150  # had flickered, and went
+    out = np.empty((1, 4), np.uint8)
+    overlay.find_steps(pictures, 1, out)
+    assert out.tolist() == [[overlay.CAME, 0, overlay.WENT, 0]]
+
+
+def test_groups_touch_at_corners_and_are_counted_beyond_what_fits() -> None:
+    cells = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]], np.uint8)
+    out = np.zeros((2, 4), np.int32)
+    assert overlay.find_groups(cells, out) == 3
+    assert out.tolist() == [[0, 0, 2, 2], [0, 3, 1, 4]]
+
+
+def test_pixels_are_counted_where_they_are_bright() -> None:
+    steps, picture = np.ones((4, 9), np.uint8), np.zeros((4, 9), np.uint8)
+    picture[:2] = 200
+    out = np.empty((1, 2), np.uint8)
+    overlay.count_cells(steps, picture, 1, 150, out)
+    assert out.tolist() == [[8, 8]]
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    plane = np.zeros((4, 4), np.uint8)
+    with pytest.raises(ValueError, match="sums must be"):
+        overlay.add_edges(plane, plane, overlay.EdgeSums.of((4, 5)))
+    with pytest.raises(ValueError, match="C-contiguous uint8"):
+        overlay.add_edges(plane, np.zeros((4, 8), np.uint8)[:, ::2], overlay.EdgeSums.of((4, 4)))
+    with pytest.raises(ValueError, match="odd number"):
+        overlay.find_steps(np.zeros((4, 2, 2), np.uint8), 1, np.zeros((2, 2), np.uint8))
+    with pytest.raises(ValueError, match="one for each cell"):
+        overlay.count_cells(plane, plane, 1, 0, np.zeros((2, 2), np.uint8))
+    with pytest.raises(ValueError, match="cells must be"):
+        overlay.find_groups(plane.astype(bool), np.zeros((2, 4), np.int32))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="groups, 4"):
+        overlay.find_groups(plane, np.zeros((2, 3), np.int32))
