@@ -425,6 +425,8 @@ def outside(result: dict[str, Any]) -> Iterator[str]:
     yield f"| peak memory, {what} | {made['peak_mb']} MB | < 900 MB |"
     missing = made["expected_frames"] - made["frames"], made["seconds"] * 48000 - made["audio_samples"]
     yield f"| frames and samples of sound that are missing | {missing[0]}, {missing[1]} | 0, 0 |"
+
+
 def lipsync(result: dict[str, Any]) -> Iterator[str]:
     """Offsets of speakers that nothing was learnt from."""
     for key, title, promised in (

@@ -220,14 +220,6 @@ DetectorMaker = Callable[[], WatermarkDetector]
 """What an entry point names: called without arguments, it gives the detector."""
 
 
-@dataclass(frozen=True)
-class SoftBindings(Artifact):
-    """The hidden marks that a delivery was given, for its manifest; none where marking is off."""
-
-    schema: ClassVar[str] = "postpipe.soft-bindings.1"
-    bindings: tuple[SoftBinding, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class KeptMark:
     """What became of one place of a visible mark: `state`, and how alike it is (0 to 1) and how strong (1: as it was).

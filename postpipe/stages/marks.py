@@ -28,7 +28,7 @@ from postpipe.marks import (
 )
 from postpipe.model import Artifact, Clip, PictureStream, Plane
 from postpipe.stages import mark_survival
-from postpipe.stages.conform import Fit
+from postpipe.stages.fit import Fit
 from postpipe.stages.mark_search import MOSTLY, Found, jumping, lasting, seen_share, still_share
 
 RATE_HZ = 5.0

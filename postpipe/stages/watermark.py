@@ -10,10 +10,10 @@ import numpy as np
 from msgspec import Meta
 from postpipe_kernels import spread
 
-from postpipe.delivery import ProjectFormat, Selection, TimeMap
-from postpipe.engine.stage import Canvas, Each, Filter, Slot, Task
-from postpipe.marks import SoftBinding, SoftBindings
+from postpipe.delivery import ProjectFormat
+from postpipe.engine.stage import Canvas, Filter, Slot, Task
 from postpipe.model import Frame
+from postpipe.provenance import Action, Assertion, Declared
 from postpipe.stages.watermark_code import Cells, encode, payload_bytes
 
 ALGORITHM = "postpipe.spread.1"
@@ -81,10 +81,10 @@ class HideMark(Filter):
 
 @dataclass(frozen=True)
 class DeclareMark(Task):
-    """Say what is hidden in the delivery, for its manifest."""
+    """Say in manifests what is hidden in the delivery: a mark that is bound to what they say (C2PA 2.2, 18.10)."""
 
-    id: ClassVar[str] = "soft_bindings"
-    summary: ClassVar[str] = "the hidden mark that a delivery is given"
+    id: ClassVar[str] = "declare_watermark"
+    summary: ClassVar[str] = "the hidden mark of a delivery, as its manifest declares it"
     section: ClassVar[str] = "watermark"
     scope: ClassVar[str] = "project"
 
@@ -93,12 +93,14 @@ class DeclareMark(Task):
     def __post_init__(self) -> None:
         _check(self.payload)
 
-    def run(self, selection: Selection, maps: Each[TimeMap]) -> SoftBindings:
-        """Return the bindings; `first` and `last` are the frames of the longest take."""
+    def run(self) -> Declared:
+        """Return the action and the soft binding; nothing where nothing is hidden."""
         if not self.payload:
-            return SoftBindings(())
-        frames = max((len(maps[path].rendered) for path in selection.selected if path in maps), default=1)
-        return SoftBindings((SoftBinding(ALGORITHM, payload_bytes(self.payload).hex(), 0, frames - 1),))
+            return Declared()
+        action = Action("c2pa.watermarked.bound", "a mark was hidden in every frame", {"algorithm": ALGORITHM})
+        value = payload_bytes(self.payload).hex()
+        binding = {"alg": ALGORITHM, "blocks": [{"scope": {}, "value": value}]}
+        return Declared((action,), (Assertion("c2pa.soft-binding", binding),))
 
 
 STAGES = (HideMark, DeclareMark)
