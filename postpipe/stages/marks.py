@@ -300,6 +300,7 @@ class _Kept:
     every: int
     side: int
     bits: int
+    seen: int = 0
     frames: list[int] = field(default_factory=list)
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
 
@@ -318,9 +319,10 @@ class KeepPictures(Analyser[_Kept, UnitPictures]):
 
     def step(self, state: _Kept, item: Look) -> None:
         """Take in one frame."""
-        if item.frame.index % state.every == state.every // 2 or not state.frames:
-            state.frames.append(item.frame.index)
+        if state.seen % state.every == state.every // 2 or not state.frames:
+            state.frames.append(state.seen)
             state.pictures.append(small_luma(item.frame.planes[0], state.side, state.bits))
+        state.seen += 1
 
     def finish(self, state: _Kept) -> UnitPictures:
         """Return the pictures."""
