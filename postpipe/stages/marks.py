@@ -39,6 +39,8 @@ CHUNK = 80
 """Pictures that are searched together: memory is that of so many."""
 OVERLAP = 12
 """Pictures that the next chunk begins with again, so that no jump falls between two."""
+LEAST_PICTURES = 8
+"""Fewer say nothing of what lasts."""
 SOME = 12
 """Pictures of a stay that its likeness is taken from."""
 LAG = 5
@@ -123,10 +125,6 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
         pictures = sum(count for _, count in state.still)
         still = sum(share * count for share, count in state.still) / max(1, pictures)
         return VisibleMarks(tuple(state.marks), still)
-
-
-LEAST_PICTURES = 8
-"""Fewer say nothing of what lasts."""
 
 
 def _search(state: _Watched, *, last: bool) -> None:
