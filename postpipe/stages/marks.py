@@ -39,6 +39,8 @@ CHUNK = 80
 """Pictures that are searched together: memory is that of so many."""
 OVERLAP = 12
 """Pictures that the next chunk begins with again, so that no jump falls between two."""
+LEAST_PICTURES = 8
+"""Fewer say nothing of what lasts."""
 SOME = 12
 """Pictures of a stay that its likeness is taken from."""
 LAG = 5
@@ -123,10 +125,6 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
         pictures = sum(count for _, count in state.still)
         still = sum(share * count for share, count in state.still) / max(1, pictures)
         return VisibleMarks(tuple(state.marks), still)
-
-
-LEAST_PICTURES = 8
-"""Fewer say nothing of what lasts."""
 
 
 def _search(state: _Watched, *, last: bool) -> None:
@@ -300,6 +298,7 @@ class _Kept:
     every: int
     side: int
     bits: int
+    seen: int = 0
     frames: list[int] = field(default_factory=list)
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
 
@@ -318,9 +317,10 @@ class KeepPictures(Analyser[_Kept, UnitPictures]):
 
     def step(self, state: _Kept, item: Look) -> None:
         """Take in one frame."""
-        if item.frame.index % state.every == state.every // 2 or not state.frames:
-            state.frames.append(item.frame.index)
+        if state.seen % state.every == state.every // 2 or not state.frames:
+            state.frames.append(state.seen)
             state.pictures.append(small_luma(item.frame.planes[0], state.side, state.bits))
+        state.seen += 1
 
     def finish(self, state: _Kept) -> UnitPictures:
         """Return the pictures."""

@@ -16,7 +16,7 @@ from postpipe.media.frames import allocate
 from postpipe.media.probe import probe
 from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec
 from postpipe.stages import mark_survival
-from postpipe.stages.marks import WatchMarks, shrink_factor, small_luma
+from postpipe.stages.marks import KeepPictures, WatchMarks, shrink_factor, small_luma
 from tests.clips import make_clip
 
 BT709 = ColourSpec("bt709", "limited", "bt709", "bt709")
@@ -112,6 +112,15 @@ def test_a_few_frames_say_nothing(clip: Clip) -> None:
 def test_ten_bits_are_looked_at_as_eight() -> None:
     plane = np.full((8, 8), 403, np.uint16)
     assert small_luma(plane, 2, 10).tolist() == [[100] * 4] * 4
+
+
+def test_pictures_of_a_unit_are_counted_from_its_first(clip: Clip) -> None:
+    keep = KeepPictures()
+    state = keep.start(clip)
+    for index in range(40, 52):  # frames of a take keep their numbers in a unit
+        frame = allocate(PIXEL_FORMATS["yuv420p"], WIDTH, HEIGHT, index=index, colour=BT709)
+        keep.step(state, Look(frame))
+    assert keep.finish(state).frames == (0, 2, 7)
 
 
 def test_small_pictures_have_640_pixels_at_most(clip: Clip) -> None:
