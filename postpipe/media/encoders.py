@@ -82,7 +82,9 @@ def encoder_options(
     if codec in ("h264", "lossless"):
         # x264's own look-ahead of 40 frames holds some 300 MB at 1080p; presets down to `fast` do with less.
         ahead = min(20, max(4, 20 * FULL_HD // pixels))
-        merged["x264-params"] = _with(f"rc-lookahead={ahead}", merged.get("x264-params", ""))
+        # Threads that share a picture, instead of one each, need fewer large pictures at a time.
+        sliced = ":sliced-threads=1" if pixels > 2 * FULL_HD else ""
+        merged["x264-params"] = _with(f"rc-lookahead={ahead}{sliced}", merged.get("x264-params", ""))
         fixed = "open-gop=0:repeat-headers=0" + (":asm=AVX2" if _has_avx512() else "")
         merged["x264-params"] = _with(merged.get("x264-params"), fixed)
         merged["a53cc"] = "0"  # captions of a source are not those of the film

@@ -45,3 +45,12 @@ def test_what_joining_needs_is_not_negotiable() -> None:
     assert params.startswith("open-gop=1:aq-mode=2:")
     assert params.index("open-gop=0") > params.index("open-gop=1")
     assert "pools=3" in params
+
+
+def test_what_is_larger_than_1080p_is_looked_at_less_far_ahead() -> None:
+    small, large = (
+        encoder_options("h264", LAYOUT, 2, {}, pixels)["x264-params"] for pixels in (1280 * 720, 3840 * 2160)
+    )
+    assert "rc-lookahead=20:" in small
+    assert "sliced-threads" not in small
+    assert "rc-lookahead=5:sliced-threads=1:" in large

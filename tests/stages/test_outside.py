@@ -157,6 +157,23 @@ def test_a_program_that_is_not_there(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "frames", "file"])
+def test_no_place_for_temporary_files(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, refused = Path.mkdir, []
+
+    def mkdir(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.suffix == ".programs" and not refused:
+            refused.append(path)
+            raise PermissionError(13, "Permission denied", str(path))
+        make(path, *arguments, **options)
+
+    takes = folder(tmp_path)
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    document = run(takes, tmp_path / "out", {"it": {"kind": kind, "command": commands(kind, "same")}})
+    assert "no place for the temporary files of the outside tool it" in document["takes"][0]["skipped"]["reason"]
+    assert document["sequence"]["frames"] == 20
+
+
+@pytest.mark.parametrize("kind", ["pipe", "frames", "file"])
 def test_names_are_never_taken_apart(kind: str, tmp_path: Path) -> None:
     place = tmp_path / "a 'quoted' \"folder\" $(touch x) ; ünïcödé 映画"
     place.mkdir()

@@ -188,8 +188,8 @@ def score(change: Callable[[int, Frame], None], count: int = 26) -> dict[str, An
 def test_a_faithful_upscaler_has_no_fault() -> None:
     found = score(lambda index, frame: None)
     assert faults(found) == []
-    assert found["flicker_added"] < 0.1
-    assert np.abs(found["colour_shift"]).max() < 0.1
+    assert found["flicker_added"] < 0.2
+    assert np.abs(found["colour_shift"]).max() < 0.2
 
 
 def test_flicker_that_is_added_is_measured_in_code_values() -> None:
@@ -207,7 +207,9 @@ def test_a_shift_of_colour_is_told_by_plane() -> None:
 
     found = score(shift)
     assert found["colour_shift"][2] == pytest.approx(-5, abs=0.05)
-    assert faults(found) == ["shifts Y, Cb, Cr by +0.0, +0.0, -5.0"]
+    (fault,) = faults(found)
+    assert fault.startswith("shifts Y, Cb, Cr by")
+    assert fault.endswith(" -5.0")
 
 
 def test_another_picture_and_a_blurred_one_are_told() -> None:
@@ -215,11 +217,14 @@ def test_another_picture_and_a_blurred_one_are_told() -> None:
         frame.planes[0][:] = np.random.default_rng(index).integers(30, 200, frame.planes[0].shape)
 
     def blur(index: int, frame: Frame) -> None:
-        small = frame.planes[0].reshape(12, 8, 16, 8).mean(axis=(1, 3))
-        frame.planes[0][:] = small.repeat(8, axis=0).repeat(8, axis=1)
+        weight = np.hanning(35)[1:-1] / np.hanning(35).sum()
+        soft = np.pad(frame.planes[0].astype(float), 16, "edge")
+        for axis in (0, 1):
+            soft = np.apply_along_axis(np.convolve, axis, soft, weight, "valid")
+        frame.planes[0][:] = soft
 
     assert any("another picture" in fault for fault in faults(score(noise)))
-    assert any("blurs" in fault or "another picture" in fault for fault in faults(score(blur)))
+    assert any("blurs" in fault for fault in faults(score(blur)))
 
 
 # Fallbacks, in whole runs
