@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from postpipe_kernels.specs import LAYOUTS, KernelSpec, find
+from postpipe_kernels.examples import LAYOUTS
+from postpipe_kernels.specs import KernelSpec, find
 from postpipe_kernels.warm import warm_up
 
 PAIRS = 9

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from postpipe_kernels._jit import on_compile
-from postpipe_kernels.specs import LAYOUTS, find
+from postpipe_kernels.examples import LAYOUTS
+from postpipe_kernels.specs import find
 
 
 def warm_up(

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from postpipe_kernels import colour, luma, resize, specs, tone
-from postpipe_kernels.specs import LAYOUTS, SPECS, KernelSpec
+from postpipe_kernels.examples import LAYOUTS
+from postpipe_kernels.specs import SPECS, KernelSpec
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (3, 3), (9, 17), (17, 9), (16, 8), (33, 66)]
 JIT = not os.environ.get("NUMBA_DISABLE_JIT")
