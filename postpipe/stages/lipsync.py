@@ -20,9 +20,17 @@ from postpipe.media.sound import read_sound
 from postpipe.model import Clip
 from postpipe.stages.edit import Wishes
 from postpipe.stages.lipsync_match import LAGS_MS, Lips, confidence, halves_ms, lips_of, match, together, without_slow
-from postpipe.stages.lipsync_tracks import RATE_HZ, STEP_HZ, ListenForSpeech, Maps, MouthTrack, SpeechTrack, maps
+from postpipe.stages.lipsync_tracks import (
+    LEAST_SECONDS,
+    RATE_HZ,
+    STEP_HZ,
+    ListenForSpeech,
+    Maps,
+    MouthTrack,
+    SpeechTrack,
+    maps,
+)
 
-LEAST_SECONDS = 2.5  # of a take
 LEAST_LIPS_SECONDS = 2.0
 LEAST_FOUND = 0.2  # of the times that a face was looked for
 STILL = 0.08  # pixels of a face of 64 that lips move from frame to frame: less is no speech

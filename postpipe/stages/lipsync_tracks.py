@@ -189,9 +189,14 @@ class MouthTrack(Artifact):
     has_sound: bool
 
 
+LEAST_SECONDS = 2.5
+"""A take shorter than this says too little: its faces are not looked for."""
+
+
 @dataclass
 class _Watching:
-    clip: Clip
+    wanted: bool
+    has_sound: bool
     start: Fraction | None = None
     frames: int = 0
     mouths: dict[int, Mouth] = field(default_factory=dict)
@@ -202,7 +207,7 @@ class _Watching:
 
 @dataclass(frozen=True)
 class WatchMouths(Analyser[_Watching, MouthTrack]):
-    """Follow the lips of each face of a take that has sound."""
+    """Follow the lips of each face of a take that has sound and is long enough."""
 
     id: ClassVar[str] = "mouths"
     summary: ClassVar[str] = "faces, and how their lips move"
@@ -210,12 +215,13 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
 
     def start(self, clip: Clip) -> _Watching:
         """Begin without a face."""
-        return _Watching(clip)
+        declared = clip.picture.declared_seconds
+        return _Watching(bool(clip.sounds) and (declared is None or declared >= LEAST_SECONDS), bool(clip.sounds))
 
     def step(self, state: _Watching, item: Look) -> None:
         """Take in one frame."""
         state.frames += 1
-        if not state.clip.sounds:
+        if not state.wanted:
             return
         frame = item.frame
         state.start = frame.pts_seconds if state.start is None else state.start
@@ -245,7 +251,7 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
             speeds=rows[:, 2].astype(np.float32),
             found=shares,
             frames=state.frames,
-            has_sound=bool(state.clip.sounds),
+            has_sound=state.has_sound,
         )
 
 

@@ -153,6 +153,16 @@ def test_an_offset_in_words() -> None:
     assert [in_words(value) for value in (120.4, -80.0, 0.2)] == ["120 ms early", "80 ms late", "in sync"]
 
 
+def test_where_sound_is_not_there_yet_nothing_is_compared() -> None:
+    whole = sound(200)
+    missing = np.arange(len(whole.levels)) < 60
+    parts = np.where(missing[:, None], np.float32(3), whole.parts)
+    answer = found(lips(), SpeechTrack(parts, np.where(missing, np.float32(-90), whole.levels)))
+    assert answer.offset_ms == pytest.approx(200, abs=12)
+    assert answer.confidence > 0.9
+    assert not answer.sound[:60].any()
+
+
 # The shift
 
 
