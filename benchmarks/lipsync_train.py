@@ -39,7 +39,6 @@ FARTHEST_MS = 400.0  # a clip that seems farther out of sync is not believed
 RIGHT_MS = 80.0
 WINDOW_SECONDS = (3.0, 5.0, 8.0, 10.0)
 SHIFT_STEPS = 25  # 500 ms
-STRANGE = 0.4  # how much a window with the sound of another counts: takes mostly have their own
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ def fit_confidence(clips: Sequence[Material], offsets: Sequence[float], seed: in
         lips = maps.see(clip.lips[0])
         own = clip.sound @ maps.sound
         others = [(reverse, other) for place, other in enumerate(clips) if place != number for reverse in (False, True)]
-        rows: list[tuple[tuple[float, ...], bool, bool]] = []
+        rows: list[tuple[tuple[float, ...], bool]] = []
         for seconds in WINDOW_SECONDS:
             for start in range(0, max(1, len(own) - int(seconds * STEP_HZ)), STEP_HZ):
                 size = int(seconds * STEP_HZ)
@@ -196,15 +195,15 @@ def fit_confidence(clips: Sequence[Material], offsets: Sequence[float], seed: in
                 shift = int(rng.integers(-SHIFT_STEPS, SHIFT_STEPS + 1))
                 found = match(part, moved(own, start, size, shift), maps.weights)
                 truth = offsets[number] + shift * 1000 / STEP_HZ
-                rows.append((found.evidence, abs(found.offset_ms - truth) <= RIGHT_MS, False))
+                rows.append((found.evidence, abs(found.offset_ms - truth) <= RIGHT_MS))
                 reverse, other = others[int(rng.integers(len(others)))]
                 theirs = (other.sound[::-1] if reverse else other.sound) @ maps.sound
                 begin = int(rng.integers(0, max(1, len(theirs) - size)))
                 strange = match(part, theirs[begin : begin + size], maps.weights)
-                rows.append((strange.evidence, False, True))
-        evidence += [row for row, _, _ in rows]
-        right += [label for _, label, _ in rows]
-        weight += [(STRANGE if strange else 1.0) / np.sqrt(len(rows)) for _, _, strange in rows]
+                rows.append((strange.evidence, False))
+        evidence += [row for row, _ in rows]
+        right += [label for _, label in rows]
+        weight += [1 / np.sqrt(len(rows))] * len(rows)
     return _logistic(np.array(evidence), np.array(right, float), np.array(weight))
 
 

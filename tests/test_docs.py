@@ -95,7 +95,7 @@ def test_the_edit_example_runs(tmp_path: Path) -> None:
     settings = example | {"deliver": {"preset": "ultrafast"}}
     events = api.run(ROOT / "sample_media", tmp_path / "out", settings=settings).document()["sequence"]["events"]
     assert [(e["source_in"], e["source_out"], e["dissolve_in_frames"], e["fade_out_frames"]) for e in events] == [
-        (12, 66, 0, 0), (0, 84, 12, 0), (0, 72, 0, 24)
+        (12, 66, 0, 0), (0, 84, 12, 0), (0, 72, 0, 0), (0, 192, 0, 24)
     ]  # fmt: skip
 
 

@@ -41,7 +41,7 @@ WINDOW_SECONDS, EVERY_SECONDS = 5.0, 2.5
 WINDOW_LIPS = 0.8  # share of a window in which lips are seen
 
 CONFIDENT = 0.9
-AGREE_MS = 40.0  # between the halves of a take that is shifted
+AGREE_MS = 40.0  # of either half of a take with the whole: after a shift both are right
 EARLY_MS, LATE_MS = 40.0, -60.0  # EBU R37: what lies between is right
 LEAST_MS = 10.0
 
@@ -194,8 +194,8 @@ class ShiftSound(FixTask):
             return None
         if self.mode == "on":
             return found.offset_ms if abs(found.offset_ms) >= LEAST_MS else None
-        first, second = found.halves_ms
-        sure = found.confidence >= CONFIDENT and abs(first - second) <= AGREE_MS
+        apart = max(abs(half - found.offset_ms) for half in found.halves_ms)
+        sure = found.confidence >= CONFIDENT and apart <= AGREE_MS
         wrong = not LATE_MS <= found.offset_ms <= EARLY_MS
         return found.offset_ms if sure and wrong and not found.warnings() else None
 

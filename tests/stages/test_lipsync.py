@@ -180,8 +180,8 @@ def answer_of(offset_ms: float | None, confidence: float = 0.99, halves: tuple[f
         (answer_of(-60), None, -60),
         (answer_of(-61), -61, -61),
         (answer_of(200, confidence=0.89), None, 200),
-        (answer_of(200, halves=(179, 220)), None, 200),
-        (answer_of(200, halves=(180, 220)), 200, 200),
+        (answer_of(200, halves=(159, 220)), None, 200),
+        (answer_of(200, halves=(160, 240)), 200, 200),
         (answer_of(5), None, None),
         (answer_of(None), None, None),
     ],
@@ -306,7 +306,7 @@ def test_the_maps_are_what_the_analysers_make_use_of() -> None:
     assert sum(known.weights) == pytest.approx(1, abs=1e-3)
     assert len(known.confidence) == 5
     assert known.clips
-    assert all(weight > 0 for weight in known.confidence[1:])
+    assert min(known.confidence[1:4]) > 0
 
 
 @pytest.mark.parametrize(
