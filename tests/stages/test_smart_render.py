@@ -112,7 +112,7 @@ def test_takes_of_clashing_encoders_do_not_stand_in_one_track(folder: Path, tmp_
     [
         ({"codec": "mpeg4", "options": {"qscale": "2"}}, {}, "mpeg4 in mov, not H.264"),
         ({"options": GROUPS}, {"deliver": {"video_codec": "h265"}}, "the delivery is h265"),
-        ({"options": GROUPS}, {"project": {"size": "128x96"}}, "it is changed by fit"),
+        ({"options": GROUPS}, {"project": {"size": "128x96"}}, "it is changed by upscale, fit"),
         ({"options": GROUPS, "tags": UNTAGGED}, {}, "it is changed by coding"),
         ({"options": GROUPS | {"x264-params": "open-gop=1:b-adapt=0"}, "frames": 60}, {}, None),
     ],
