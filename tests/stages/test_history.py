@@ -12,12 +12,14 @@ import pytest
 
 from postpipe.delivery import Cadence, Encoding, Fix, FrameTimes, ProjectFormat, RenderedClip, TimeMap
 from postpipe.edit import Edit, Event
+from postpipe.lipsync import SoundShift
 from postpipe.look import CreativeLut
 from postpipe.media.probe import probe
 from postpipe.model import PIXEL_FORMATS, Clip
 from postpipe.provenance import Action, Declared, History
 from postpipe.stages.conform import DELIVERY_COLOUR
 from postpipe.stages.history import TellHistory
+from postpipe.tools import Prepared, ToolUse
 from tests.clips import make_clip
 
 PATH = Path("a.mp4")
@@ -44,6 +46,8 @@ def told(clip: Clip, **changes: Any) -> History:
         "project": project,
         "encoding": ENCODING,
         "creative": None,
+        "prepared": None,
+        "shift": None,
         "declared": None,
     }
     return TellHistory().run(**arguments | changes)
@@ -123,3 +127,13 @@ def test_silence_that_is_put_in_is_told(clip: Clip) -> None:
     assert "a silent track was added" in (history.actions[-1].description or "")
     copied = told(clip, rendered=RenderedClip((), (), copied=48))
     assert "pictures were copied" in (copied.actions[-1].description or "")
+
+
+def test_tools_and_shifted_sound_are_told(clip: Clip) -> None:
+    uses = (ToolUse("denoise", "pipe", 48, 48, 64, 48), ToolUse("grade", "pipe", 0, 0, 64, 48, failed="it broke"))
+    shift = SoundShift(Fraction(-1, 5), Fix("lipsync", {"delay_ms": -200.0}, {}, {}, True))
+    history = told(clip, prepared=Prepared(uses), shift=shift)
+    assert names(history) == ["edited", "dubbed", "transcoded"]
+    assert history.actions[0].parameters == {"tool": "denoise", "size": "64x48"}
+    rolled_back = SoundShift(Fraction(0), Fix("lipsync", {"delay_ms": -200.0}, {}, {}, False))
+    assert names(told(clip, shift=rolled_back)) == ["transcoded"]

@@ -19,6 +19,7 @@ import pytest
 
 from postpipe import api
 from postpipe.errors import SettingsError
+from postpipe.finished import UNSIGNED
 from tests.clips import make_clip
 from tests.programs.helpers import rogue
 
@@ -38,6 +39,9 @@ def folder(tmp_path: Path, *makes: dict[str, Any]) -> Path:
 
 def run(takes: Path, out: Path, tools: dict[str, Any], **settings: Any) -> dict[str, Any]:
     return api.run(takes, out, settings={**FAST, "outside": tools, **settings}).document()
+
+
+FILM = f"{UNSIGNED}/sequence.mp4"
 
 
 def digest(path: Path) -> str:
@@ -69,7 +73,7 @@ def test_a_tool_that_does_nothing_changes_nothing(kind: str, make: dict[str, Any
     bytes_ = FRAME_BYTES * (2 if "pixel_format" in make else 1)
     command = rogue("same", "pipe", bytes_) if kind == "pipe" else commands(kind, "same")
     document = run(takes, tmp_path / "out", {"it": {"kind": kind, "command": command}})
-    assert digest(tmp_path / "out" / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
+    assert digest(tmp_path / "out" / FILM) == digest(tmp_path / "plain" / FILM)
     frames = make.get("frames", 24) + 12
     assert document["frames"]["decoded_outside"] == document["frames"]["encoded_outside"] == frames
     assert [take["outside"][0]["failed"] for take in document["takes"]] == [None, None]
@@ -236,7 +240,7 @@ def test_finished_batches_of_an_unfinished_take_are_kept(tmp_path: Path) -> None
     units = list((out / ".postpipe" / "store" / "units").rglob("*.mp4"))
     assert len(units) == 2  # the take as it was made, and as it is delivered
     run(takes, tmp_path / "plain", {})
-    assert digest(out / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
+    assert digest(out / FILM) == digest(tmp_path / "plain" / FILM)
 
 
 def test_a_changed_program_runs_again(tmp_path: Path) -> None:
@@ -257,7 +261,8 @@ def test_a_changed_program_runs_again(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signals, tmp_path: Path) -> None:
     takes, out = folder(tmp_path), tmp_path / "out"
     tools = chain()
-    wait = "import sys, time, pathlib, shutil; time.sleep(0 if pathlib.Path(sys.argv[1]).exists() else 600.5)\n"
+    mark = f"600.{how:02}"  # no other test waits so long
+    wait = f"import sys, time, pathlib, shutil; time.sleep(0 if pathlib.Path(sys.argv[1]).exists() else {mark})\n"
     go = tmp_path / "go"
     copy = "shutil.copy(sys.argv[2], sys.argv[3])"
     tools["three"]["command"] = [sys.executable, "-c", wait + copy, str(go), "{input}", "{output}"]
@@ -272,21 +277,21 @@ def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signa
     )
     running = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not _alive("600.5") and time.monotonic() < deadline:
+    while not _alive(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     running.send_signal(how)
     code = running.wait(20)
     assert code == (-9 if how == signal.SIGKILL else 130)
     if how == signal.SIGINT:
-        assert not _alive("600.5")
-    for line in _alive("600.5"):  # after SIGKILL nobody was left to end it
+        assert not _alive(mark)
+    for line in _alive(mark):  # after SIGKILL nobody was left to end it
         os.kill(int(line.split()[0]), signal.SIGKILL)
     go.touch()
     document = run(takes, out, tools)
     assert [[use["encoded"] for use in take["outside"]] for take in document["takes"]] == [[0, 0, 24], [20, 20, 20]]
     assert left_behind(out) == []
     run(takes, tmp_path / "fresh", tools)
-    assert digest(out / "sequence.mp4") == digest(tmp_path / "fresh" / "sequence.mp4")
+    assert digest(out / FILM) == digest(tmp_path / "fresh" / FILM)
 
 
 def _alive(mark: str) -> list[str]:
@@ -406,14 +411,14 @@ def test_finishing_tools_work_on_what_is_delivered(tmp_path: Path) -> None:
     }
     same = {name: {**tool, "slot": "finish"} for name, tool in same.items()}
     document = run(takes, out, same)
-    assert digest(out / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
+    assert digest(out / FILM) == digest(tmp_path / "plain" / FILM)
     assert document["frames"]["encoded_outside"] == 0
     same["two"]["timeout_seconds"] = 77
     assert run(takes, out, same)["frames"]["encoded"] == 0
     bright = [*FFMPEG_RAW, "-vf", "eq=brightness=0.2", "-f", "rawvideo", "-"]
     graded = run(takes, out, {"grade": {"kind": "pipe", "command": bright, "slot": "finish"}})
     assert graded["frames"]["encoded"] == 44
-    assert digest(out / "sequence.mp4") != digest(tmp_path / "plain" / "sequence.mp4")
+    assert digest(out / FILM) != digest(tmp_path / "plain" / FILM)
 
 
 def test_a_finishing_tool_that_fails(tmp_path: Path) -> None:
@@ -446,4 +451,4 @@ def test_real_clips_come_through_a_tool_that_does_nothing_as_they_are(name: str,
     run(takes, tmp_path / "plain", {})
     for kind, command in (("pipe", ["cat"]), ("file", ["cp", "{input}", "{output}"])):
         run(takes, tmp_path / kind, {"it": {"kind": kind, "command": command}})
-        assert digest(tmp_path / kind / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
+        assert digest(tmp_path / kind / FILM) == digest(tmp_path / "plain" / FILM)
