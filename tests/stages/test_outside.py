@@ -221,7 +221,7 @@ def test_a_changed_program_runs_again(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signals, tmp_path: Path) -> None:
     takes, out = folder(tmp_path), tmp_path / "out"
     tools = chain()
-    wait = "import sys, time, pathlib, shutil; time.sleep(0 if pathlib.Path(sys.argv[1]).exists() else 600.5)\n"
+    wait = "import sys, time, pathlib, shutil; time.sleep(0 if pathlib.Path(sys.argv[1]).exists() else 600)\n"
     go = tmp_path / "go"
     copy = "shutil.copy(sys.argv[2], sys.argv[3])"
     tools["three"]["command"] = [sys.executable, "-c", wait + copy, str(go), "{input}", "{output}"]
@@ -236,14 +236,14 @@ def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signa
     )
     running = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not _alive("600.5") and time.monotonic() < deadline:
+    while not _alive(str(go)) and time.monotonic() < deadline:
         time.sleep(0.05)
     running.send_signal(how)
     code = running.wait(20)
     assert code == (-9 if how == signal.SIGKILL else 130)
     if how == signal.SIGINT:
-        assert not _alive("600.5")
-    for line in _alive("600.5"):  # after SIGKILL nobody was left to end it
+        assert not _alive(str(go))
+    for line in _alive(str(go)):  # after SIGKILL nobody was left to end it
         os.kill(int(line.split()[0]), signal.SIGKILL)
     go.touch()
     document = run(takes, out, tools)
