@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import figures_marks
+from benchmarks import (
+    figures_colour,
+    figures_flicker,
+    figures_handover,
+    figures_lipsync,
+    figures_marks,
+    figures_upscale,
+)
 from benchmarks.common import RESULTS, ROOT
 
 HEAD = """# Figures
@@ -99,16 +106,6 @@ def stills(result: dict[str, Any]) -> Iterator[str]:
     yield f"| with the default codec: least PSNR of a clip | {back['least_default_psnr_db']:.1f} dB | ≥ 50 dB |"
 
 
-def screening(result: dict[str, Any]) -> Iterator[str]:
-    """Flash screening against what is expected."""
-    for name, what in (
-        ("cases_right", "synthetic cases"),
-        ("iris_clips_right", "clips of EA IRIS, by its own results"),
-    ):
-        right, cases = result[name]
-        yield f"| {what}: right in every rule | {right} of {cases} | all |"
-
-
 def quality(result: dict[str, Any]) -> Iterator[str]:
     """Quality checks against takecheck."""
     for kind, row in result["found"].items():
@@ -188,289 +185,6 @@ def chained(result: dict[str, Any]) -> Iterator[str]:
     yield f"| films of the wrong length | {result['wrong_length']} | none |"
 
 
-def flicker(result: dict[str, Any]) -> Iterator[str]:
-    """Flicker found and removed, on held-out segments."""
-    floors = {"gain": ".17", "gamma": ".35", "temperature": ".20", "local": ".65"}
-    auc_of = result["auc_gain"]["1 %"]
-    shown = ", ".join(f"{name} {value:.3f}" for name, value in auc_of.items())
-    segments = result["segments"]
-    yield f"| {segments} held-out segments; random gain of 1 % told from what is none: AUC | {shown} | ≥ .97 |"
-    for kind in ("gain 2 %", "temperature 2 %", "local 2 %", "local 4 %"):
-        recall = result["recall"][kind]
-        shown = f"{recall['at_5_percent_false']:.2f}; {recall['at_the_product_s_floor']:.2f}"
-        least = "" if kind == "local 2 %" else "≥ .90"
-        label = f"… {kind}: recall at 5 % false alarms; at the product's own floor"
-        yield f"| {label} ({recall['false_at_that_floor']:.3f} false) | {shown} | {least} |"
-    flash = result["flash_10_percent"]
-    yield (
-        f"| … a single frame 10 % brighter: recall, with its frame; false in {4 * segments} "
-        f"| {flash['recall']:.2f}; {flash['false_in_negatives']} | ≥ .90 |"
-    )
-    yield (
-        f"| … frequency of a sine of 2 %, within ±0.5 Hz; ±0.25 Hz "
-        f"| {result['hz']['within_0.5']:.2f}; {result['hz']['within_0.25']:.2f} | ≥ .90 |"
-    )
-    for name, of in result["residual"].items():
-        who = "**postpipe**" if name == "postpipe" else name
-        shown = ", ".join(f"{kind} {value:.2f}" for kind, value in of.items())
-        least = ", ".join(floors.values()) if name == "postpipe" else ""
-        yield f"| … flicker that is left, {who} | {shown} | {least} |"
-    for name, of in result["clean_psnr"].items():
-        least = "≥ 60, none < 50" if name == "postpipe" else ""
-        yield f"| … clean segments, {name}: PSNR, mean and least | {of['mean']:.1f}, {of['least']:.1f} dB | {least} |"
-    yield f"| … clean segments that postpipe leaves bit for bit | {result['clean_bit_exact']} | |"
-    kept = result["light_kept"]
-    shown = "; ".join(f"{kept[kind]['mean']:.3f}, {kept[kind]['least']:.3f}" for kind in ("light", "light_gain"))
-    yield f"| … light of 0.4 Hz that is kept, mean and least; with a gain of 2 % to remove | {shown} | ≥ .95 |"
-    yield f"| … gain of 2 % that is left after the encoder | {result['gain_after_the_encoder']:.2f} | |"
-
-
-def flicker_cost(result: dict[str, Any]) -> Iterator[str]:
-    """What flicker costs."""
-    look_share = 100 * result["look_share_of_decode"]
-    yield f"| look: CPU of the analyser and its view, of decoding | {look_share:.1f} % | ≤ 8 % |"
-    for name, share in result["shares"].items():
-        words = {"gain": "gain alone", "whole": "gain and temperature", "local": "and regions"}
-        kind, _, rest = name.partition(" ")
-        yield f"| correcting every frame, {words[kind]}, {rest} | {100 * share:.1f} % | ≤ 8 % |"
-
-
-def looks(result: dict[str, Any]) -> Iterator[str]:
-    """The three faces of a look."""
-    for peer, row in result["code_values_8_bit"].items():
-        yield (
-            f"| `.cube` through {peer} against the kernel, 8 bits, {result['looks']} looks: mean, p99 (of the worst "
-            f"picture), largest difference | {row['mean']}, {row['p99']} ({row['p99_of_the_worst_picture']}), "
-            f"{row['max']} codes | p99 ≤ 1 |"
-        )
-    outside = result["outside_the_cube_percent"]
-    yield f"| … colours outside R'G'B', which a table cannot hold, left out | {outside} % | |"
-    row = result["cdl_against_cube_delta_e"]
-    yield f"| `.cdl` against `.cube`, ΔE00: mean, p99 | {row['mean']:.3f}, {row['p99']:.3f} | ≤ .05, ≤ .5 |"
-    for bits, row in result["ramps"].items():
-        yield (
-            f"| smooth ramps of {bits}: of {row['steps']} steps of the exact result, rounded: lost, turned back "
-            f"| {row['lost']}, {row['back']} | none |"
-        )
-
-
-def colour_speed(result: dict[str, Any]) -> Iterator[str]:
-    """The look kernel."""
-    for kind, row in result["kernel_against_lut3d"].items():
-        yield (
-            f"| {kind} 1080p, CPU of a frame never seen before, against ffmpeg lut3d "
-            f"| {row['ours_ms']} ms, {row['ffmpeg_ms']} ms: {row['ratio']}× | ≥ 15× |"
-        )
-        yield f"| … more in the first second of a take | {row['learning_ms']} ms | |"
-        alone, both = row["flicker_ms"], row["flicker_and_look_ms"]
-        yield f"| … flicker's correction alone, with the look | {alone} ms, {both} ms | |"
-
-
-def colour_memory(result: dict[str, Any]) -> Iterator[str]:
-    """Memory with a look."""
-    for bits, peaks in result["peak_mb"].items():
-        yield (
-            f"| peak memory of `run` on 1080p, delivered with {bits}: without a look, with one "
-            f"| {peaks['plain']:.0f} MB, {peaks['look']:.0f} MB | < 600 MB |"
-        )
-
-
-def colour_run(result: dict[str, Any]) -> Iterator[str]:
-    """A whole run."""
-    yield (
-        f"| {result['seconds_of_footage']} s of 1080p, flicker and colour, against a bare decode and a bare transcode "
-        f"with the same settings, CPU | {result['ratio']}× | ≤ 1.12× |"
-    )
-
-
-def colour(result: dict[str, Any]) -> Iterator[str]:
-    """Colour matching against known grades."""
-    limits = {"same framing": "≤ 1.5", "70 % crops": "≤ 2.9", "disjoint halves": "≤ 4.2"}
-    for column, row in result["columns"].items():
-        ours = row["methods"]["postpipe"]["mean_delta_e"]
-        rivals = {name: one["mean_delta_e"] for name, one in row["methods"].items() if name != "postpipe"}
-        best = min(rivals, key=lambda name: rivals[name])
-        shown = f"{ours:.2f} (do nothing {row['do_nothing']:.2f}; best of others: {best} {rivals[best]:.2f})"
-        yield f"| {column}, {row['graded']} known grades: mean ΔE00 to truth | {shown} | {limits.get(column, '')} |"
-        yield f"| … left alone | {row['left_alone']} of {row['graded']} | |"
-    worse, ungraded = result["made_worse"], result["ungraded"]
-    cases = "; ".join(worse["cases"]) or "none"
-    yield f"| made worse than doing nothing by more than 0.5 ΔE00, of {worse['of']} | {cases} | ≤ 5 % |"
-    shown = f"{ungraded['mean']:.2f}, {ungraded['largest']:.2f}"
-    yield f"| ΔE00 added to clips without a grade: mean, largest | {shown} | ≤ 0.5 |"
-    for name in result["columns"]["same framing"]["methods"]:
-        if name != "postpipe":
-            rows = [row["methods"][name] for row in result["columns"].values()]
-            count = sum(row["graded"] for row in result["columns"].values())
-            harm = sum(row["made_worse"] for row in rows)
-            added = ", ".join(f"{row['added_to_ungraded']:.1f}" for row in rows)
-            yield f"| … {name}: made worse; added to clips without a grade, row by row | {harm} of {count}; {added} | |"
-    without = result["without_a_named_hero"]
-    shown = ", ".join(f"{column} {value:.2f}" for column, value in without["mean_delta_e"].items())
-    yield f"| where no hero is named: mean ΔE00 | {shown} | |"
-    shown = f"{without['made_worse']}; {without['added_to_ungraded']:.2f}"
-    yield f"| … made worse by more than 0.5 ΔE00; added to clips without a grade | {shown} | |"
-    different = result["different_clips"]
-    shown = "; ".join(different["matched"]) or "none"
-    yield f"| … of {different['pairs']} pairs of different clips, taken for the same things | {shown} | none |"
-    for column, row in result["skin"].items():
-        shown = f"{row['before']:.2f}, {row['after']:.2f} ({row['made_worse']} of {row['cases']} worse)"
-        yield f"| skin of the same person, {column}: ΔE00 before, after | {shown} | none worse |"
-    flicker = "; ".join(f"{name} {value:.3f} %" for name, value in result["flicker_added_percent"].items())
-    yield f"| exposure that changes from picture to picture by matching | {flicker} | one transform for a clip |"
-    yield f"| CPU to match one clip with another | {result['cpu_seconds_a_pair']:.2f} s | |"
-
-
-def timelines_in(result: dict[str, Any]) -> Iterator[str]:
-    """Cuts of other programs."""
-    row = result["samples"]
-    yield (
-        f"| {row['clips']} clips of {row['timelines']} sample timelines of OpenTimelineIO and its plug-ins, "
-        f"files moved: found, listed, wrong "
-        f"| {row['moved']['found']}, {row['moved']['listed']}, {row['moved']['wrong']} | 0 wrong |"
-    )
-    for name, words in (("renamed", "renamed, beside others"), ("lost", "lost, others in their place")):
-        found = row[name]
-        yield f"| … {words} | {found['found']}, {found['listed']}, {found['wrong']} | 0 wrong |"
-    row = result["made_up_folders"]
-    yield f"| a thousand made-up folders | {row['found']}, {row['listed']}, {row['wrong']} | 0 wrong |"
-    row = result["a_tenth"]
-    yield (
-        f"| a cut that uses {row['used']} of {row['footage']} frames ({row['used_with_handles']} with handles): "
-        f"decoded to look, to render | {row['decoded_look']}, {row['decoded_render']} "
-        f"| ≤ {row['most']} (one group of pictures more a clip) |"
-    )
-
-
-def handover(result: dict[str, Any]) -> Iterator[str]:
-    """Timelines and looks in other programs."""
-    for name, row in result["melt"].items():
-        yield (
-            f"| `timeline.mlt` rendered by melt against `sequence.mp4`, {name}: frames (as many in both); PSNR of the "
-            f"whole film, of the median frame, of the worst | {row['frames']}; {row['whole_film_db']}, "
-            f"{row['median_frame_db']}, {row['least_frame_db']} dB | ≥ 45 dB |"
-        )
-    row = result["looks"]
-    shown = ", ".join(
-        f"{name} {row[name]['p99']} ({row[name]['p99_of_the_worst_clip']}), {row[name]['max']}"
-        for name in ("luma", "chroma")
-    )
-    yield (
-        f"| ungraded pictures of {row['clips']} matched takes through their `.cube` in ffmpeg, against the delivered "
-        f"ones: p99 (of the worst clip), largest difference in 8-bit codes | {shown} | p99 ≤ 1 |"
-    )
-    yield f"| … luma without the table, p99 | {row['luma_without_the_table_p99']} codes | |"
-    yield f"| … colours outside R'G'B', which a table cannot hold, left out | {row['outside_the_cube_percent']} % | |"
-    row = result["unchanged_run_cpu_seconds"]
-    yield (
-        f"| an unchanged run, CPU: timelines written again, as stored, switched off | {row['written']:.2f}, "
-        f"{row['stored']:.2f}, {row['off']:.2f} s | |"
-    )
-
-
-def provenance(result: dict[str, Any]) -> Iterator[str]:
-    """Verdicts, tampering, cost."""
-    agreement = result["agreement"]
-    agree = f"{agreement['agree']} of {agreement['files']} files"
-    yield f"| state and codes are those of the C2PA library | {agree} | all |"
-    for name, row in result["tampering"].items():
-        named = f"{row['flips_accepted']}; {row['flips_named_as_content']}"
-        yield f"| {name}: {row['flips']} bits flipped in media data: accepted; named as content | {named} | 0; all |"
-        edits = len(row["edits"])
-        yield f"| … {edits} other edits (index moved, cut off, put elsewhere): accepted | {row['edits_accepted']} | 0 |"
-    cost = result["cost"]
-    for row in cost["rows"]:
-        yield (
-            f"| {row['takes']} {row['material']}, {row['megabytes']:.0f} MB with clips and film: signed and read "
-            f"again, CPU; to SHA-256 | {row['cpu_seconds']:.2f} s; {row['ratio']:.2f} | ≤ 4 for 50 takes |"
-        )
-    yield f"| CPU per byte, 50 takes to 5 | {cost['seconds_per_byte_at_50_to_5']:.2f} | linear |"
-
-
-def upscale(result: dict[str, Any]) -> Iterator[str]:
-    """Upscaling, against originals and peers."""
-    for how, rows in result["quality"]["mean"].items():
-        shown = "; ".join(f"{name} {row['ssim']:.4f}, {row['psnr_db']:.2f} dB" for name, row in rows.items())
-        yield f"| reduced ({how}) and enlarged again, SSIM and PSNR of luma | {shown} | above all peers |"
-        leads = result["quality"]["sharp_over_the_best_peer_of_each_clip"][how]
-        worst = min(leads, key=lambda clip: leads[clip])
-        lead = f"{leads[worst]:+.4f}"
-        yield f"| … SSIM of the worst of {len(leads)} clips ({worst}) against the best peer | {lead} | ≥ -0.002 |"
-    spent = result["frame_ms_1080p_to_2160p"]
-    opencv = spent["cv2 Lanczos4"] / spent["lanczos"]
-    yield f"| a frame from 1080p to 2160p, `lanczos` against OpenCV's Lanczos4, CPU | {opencv:.1f}× faster | ≥ 1.5× |"
-    swscale = spent["sharp"] / spent["swscale lanczos"]
-    yield f"| … `sharp` ({spent['sharp']:.1f} ms) against swscale's Lanczos, CPU | {swscale:.1f}× its cost | ≤ 4× |"
-
-
-def upscale_run(result: dict[str, Any]) -> Iterator[str]:
-    """A whole run to 4K."""
-    yield f"| peak memory, {result['seconds']} s of 1080p to {result['size']} | {result['peak_mb']:.0f} MB | < 900 MB |"
-    missing = f"{result['frames_missing']}, {result['sound_samples_missing']}"
-    yield f"| frames and samples of sound that are missing | {missing} | 0, 0 |"
-
-
-def outside(result: dict[str, Any]) -> Iterator[str]:
-    """Outside programs."""
-    pipe, folders, made = result["pipe"], result["folders"], result["upscaled"]
-    ours = pipe["hook_ms_per_frame"]
-    yield f"| a 1080p frame through a pipe to a program that does nothing, CPU of both | {ours} ms | |"
-    yield f"| … against writing and reading the pipe alone, into one buffer | {pipe['ratio']}× | ≤ 1.15× |"
-    yield f"| … into one buffer, by pipes that hold 1 MB, as ours do | {pipe['ratio_to_larger_pipes']}× | |"
-    yield f"| … likewise, each picture into memory of its own, as frames are | {pipe['ratio_to_new_memory']}× | |"
-    yield f"| a 1080p frame of noise out as PNG and back, CPU | {folders['cpu_ms_per_frame']:.0f} ms | |"
-    most, batch = folders["most_given_at_once"], folders["batch"]
-    yield f"| pictures given at once, in batches of {batch} | {most} | {batch} |"
-    what = f"{made['seconds']} s of 1080p to {made['size']} by a program on a pipe"
-    yield f"| peak memory, {what} | {made['peak_mb']} MB | < 900 MB |"
-    missing = made["expected_frames"] - made["frames"], made["seconds"] * 48000 - made["audio_samples"]
-    yield f"| frames and samples of sound that are missing | {missing[0]}, {missing[1]} | 0, 0 |"
-
-
-def lipsync(result: dict[str, Any]) -> Iterator[str]:
-    """Offsets of speakers that nothing was learnt from."""
-    for key, title, promised in (
-        ("windows_10_s", "windows of 10 s (8 s of clips shorter than that)", "≥ 90 % / —"),
-        ("windows_5_s", "windows of 5 s", "≥ 80 % / ≥ 88 %"),
-        ("windows_5_s_generated", "of these, generated speakers", "better than each peer"),
-        ("windows_5_s_others", "of these, filmed speakers", "better than each peer"),
-    ):
-        row = result[key]
-        rows = {"ours": row, **row["peers"]}
-        for who, figures in rows.items():
-            limit = promised if who == "ours" else ""
-            yield (
-                f"| {title}, {row['speakers']} speakers: {who}, within 40 / 80 ms "
-                f"| {figures['within_40_ms']} % / {figures['within_80_ms']} % | {limit} |"
-            )
-    for key, title, promised in (
-        ("answers_10_s", "10 s", "≥ 80 %; ≥ 98 %"),
-        ("answers_5_s", "5 s", "≥ 98 % of answers"),
-    ):
-        row = result[key]
-        figures = f"{row['answered']} %; {row['answers_within_80_ms']} %"
-        yield f"| answers given at {title}; of these within 80 ms | {figures} | {promised} |"
-    nothing = result["nothing_to_measure"]
-    for kind, share in nothing["not_measurable"].items():
-        yield f"| not measurable: {kind}, {nothing['cases'][kind]} cases | {share} % | ≥ 95 % |"
-    pair = result["same_picture_other_sound"]
-    true = pair["sound_to_sound_ms"] - pair["picture_to_picture_ms"]
-    yield (
-        f"| `test_offset_5.avi` against `example.avi`: sound {-pair['sound_to_sound_ms']} ms later, picture "
-        f"{-pair['picture_to_picture_ms']} ms later | {pair['difference_ms']} ms | {true} ± 40 ms |"
-    )
-    fixes = result["fixes"]
-    share = fixes["end_within_45_early_and_125_late"]
-    yield f"| known shifts put right to +45 / −125 ms, {fixes['takes']} takes | {share} % | ≥ 95 % |"
-    yield f"| takes that were right, left alone | {fixes['right_takes_left_alone']} % | 100 % |"
-
-
-def lipsync_cost(result: dict[str, Any]) -> Iterator[str]:
-    """What lip sync costs."""
-    ratio = result["ratio_to_ffmpeg"]
-    yield f"| CPU of faces, lips and sound beyond a decode, 1080p | {ratio}× of ffmpeg's decode | ≤ 0.35× |"
-
-
 SECTIONS = (
     ("look", "The look pass against a bare decode", look),
     ("process", "Whole processes", process),
@@ -478,27 +192,27 @@ SECTIONS = (
     ("resume", "Kills and damage", resume),
     ("cuts", "Shots within a take", cuts),
     ("chained", "Chained clips", chained),
-    ("colour", "Colour matching", colour),
+    ("colour", "Colour matching", figures_colour.colour),
     ("edits", "Edits, to the frame and the sample", edits),
-    ("screening", "Flash screening", screening),
-    ("flicker", "Flicker", flicker),
-    ("flicker_cost", "The cost of flicker", flicker_cost),
+    ("screening", "Flash screening", figures_flicker.screening),
+    ("flicker", "Flicker", figures_flicker.flicker),
+    ("flicker_cost", "The cost of flicker", figures_flicker.flicker_cost),
     ("stills", "Frames out and back", stills),
     ("quality", "Quality checks on held-out clips, against takecheck", quality),
-    ("provenance", "Provenance", provenance),
+    ("provenance", "Provenance", figures_handover.provenance),
     ("marks", "Visible marks", figures_marks.marks),
     ("watermark", "Hidden marks", figures_marks.watermark),
-    ("looks", "One look, three faces", looks),
-    ("colour_speed", "Looks: speed", colour_speed),
-    ("colour_memory", "Looks: memory", colour_memory),
-    ("lipsync", "Lip sync", lipsync),
-    ("lipsync_cost", "The cost of lip sync", lipsync_cost),
-    ("colour_run", "A whole run with flicker and colour", colour_run),
-    ("handover", "Timelines and looks in other programs", handover),
-    ("timelines_in", "Cuts of other programs", timelines_in),
-    ("upscale", "Upscaling", upscale),
-    ("upscale_run", "A whole run to 4K", upscale_run),
-    ("outside", "Outside programs", outside),
+    ("looks", "One look, three faces", figures_colour.looks),
+    ("colour_speed", "Looks: speed", figures_colour.colour_speed),
+    ("colour_memory", "Looks: memory", figures_colour.colour_memory),
+    ("lipsync", "Lip sync", figures_lipsync.lipsync),
+    ("lipsync_cost", "The cost of lip sync", figures_lipsync.lipsync_cost),
+    ("colour_run", "A whole run with flicker and colour", figures_colour.colour_run),
+    ("handover", "Timelines and looks in other programs", figures_handover.handover),
+    ("timelines_in", "Cuts of other programs", figures_handover.timelines_in),
+    ("upscale", "Upscaling", figures_upscale.upscale),
+    ("upscale_run", "A whole run to 4K", figures_upscale.upscale_run),
+    ("outside", "Outside programs", figures_handover.outside),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -17,6 +18,11 @@ class SettingsError(PostpipeError):
         self.problems = problems
 
 
+def shown(path: Path | str) -> str:
+    """Return a path as text: outside Windows a name is bytes, of which not all need be."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 class TakeError(PostpipeError):
     """One take cannot be used; the other takes go on without it.
 
@@ -24,7 +30,7 @@ class TakeError(PostpipeError):
     """
 
     def __init__(self, path: Path | str, fault: str, remedy: str) -> None:
-        super().__init__(f"{path}: {fault}; {remedy}")
+        super().__init__(f"{shown(path)}: {fault}; {remedy}")
         self.path = Path(path)
         self.fault = fault
         self.remedy = remedy

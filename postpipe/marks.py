@@ -146,12 +146,11 @@ class DetectorPass(Protocol):
 class WatermarkDetector(Protocol):
     """Looks for one kind of hidden mark: what the entry-point group `postpipe.watermarks` gives by name.
 
-    `name` is what `[watermark] detect` calls it; `version` goes into keys, raise it when answers change. `rate_hz` is
-    how many frames of each second it wants to see.
+    `name` is what `[watermark] detect` calls it, `rate_hz` how many frames of each second it wants to see. When its
+    answers change, raise the version of its distribution: that is part of what results are kept under.
     """
 
     name: str
-    version: int
     rate_hz: float
 
     def start(self, clip: Clip) -> DetectorPass:

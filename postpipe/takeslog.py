@@ -6,6 +6,7 @@ loses at most the line that was being written. What is read again is CSV or JSON
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import getpass
 import io
@@ -61,11 +62,18 @@ class Logbook(Artifact):
         path = out / self.file
         when = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            append(path, rows_of(document, when, self.who or getpass.getuser()))
+            append(path, rows_of(document, when, self.who or _account()))
         except (OSError, Timeout) as error:
             raise DeliveryError(
                 f"{path}: the log cannot be written ({error}); name another place: [log] file"
             ) from None
+
+
+def _account() -> str:
+    """Return the name of the account; none where the system knows none, as in a container."""
+    with contextlib.suppress(KeyError, ImportError, OSError):
+        return getpass.getuser()
+    return ""
 
 
 def append(path: Path, rows: Sequence[Mapping[str, str]]) -> int:
@@ -94,11 +102,17 @@ def read(path: Path) -> list[Row]:
         return []
     whole = text[: text.rfind("\n") + 1]
     if _is_csv(path):
-        table = csv.reader(io.StringIO(whole, newline=""))
-        columns = next(table, [])
-        return [dict(zip(columns, cells, strict=True)) for cells in table if len(cells) == len(columns)]
+        columns, *table = [_cells(line) for line in whole.split("\n")]
+        return [dict(zip(columns, cells, strict=True)) for cells in table if cells and len(cells) == len(columns)]
     found = (_parsed(line) for line in whole.split("\n"))
     return [row for row in found if row is not None]
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of one line of a table; none where it is none."""
+    with contextlib.suppress(csv.Error):
+        return next(csv.reader([line]), [])
+    return []
 
 
 def _parsed(line: str) -> Row | None:
@@ -115,7 +129,7 @@ def _said(row: Mapping[str, str]) -> dict[str, str]:
 
 def _flat(text: str) -> str:
     """Return a text on one line."""
-    return text.replace("\n", " ")
+    return " ".join(text.splitlines())
 
 
 def _is_csv(path: Path) -> bool:

@@ -11,6 +11,9 @@ from msgspec import Meta
 
 from postpipe.model import Artifact
 
+FINISH = "finish"
+"""How the report calls the tools that what is delivered goes through."""
+
 WireFormat = Literal[
     "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le",
     "rgb24", "bgr24", "rgb48le", "bgr48le", "rgbf32le",
@@ -82,10 +85,14 @@ class Tool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 @dataclass(frozen=True)
 class Toolchain(Artifact):
-    """The outside tools of a plan by name, in the order in which each take goes through them."""
+    """The outside tools of a plan by name, in the order in which each take goes through them.
 
-    schema: ClassVar[str] = "postpipe.toolchain.1"
+    `finishing` are the names of those that what is delivered goes through.
+    """
+
+    schema: ClassVar[str] = "postpipe.toolchain.2"
     tools: dict[str, Tool]
+    finishing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -219,6 +220,8 @@ def open_for_writing(path: Path) -> bool:
         import fcntl
 
         with path.open("rb") as file:
+            # Whoever opens it for writing meanwhile has us told by SIGIO, which would end us: by one that does not.
+            fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
             try:
                 fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             except BlockingIOError:

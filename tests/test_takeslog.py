@@ -75,6 +75,32 @@ def test_the_log_can_be_read_like_any_other_log_of_takes(tmp_path: Path, name: s
     assert [(row.record["file"], row.record["prompt"]) for row in rows] == [("a.mp4", "a kite")]
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+@given(prompt=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_whatever_breaks_lines_is_said_once(tmp_path_factory: pytest.TempPathFactory, name: str, prompt: str) -> None:
+    path = tmp_path_factory.mktemp("log") / name
+    row = {"file": "a.mp4", "prompt": f"a kite\r\n{prompt}\rover the sea"}
+    assert [takeslog.append(path, [row]) for _ in range(2)] == [1, 0]
+
+
+def test_what_no_reader_of_tables_takes_costs_its_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    takeslog.append(path, [{"file": "a.mp4", "prompt": "x" * 200_000}, {"file": "b.mp4"}])
+    assert [row["file"] for row in takeslog.read(path)] == ["b.mp4"]
+
+
+def test_an_account_without_a_name_is_not_given_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    take = dict.fromkeys(("file", "scene", "take", "sidecar", "skipped", "selected", "rank"))
+    take |= {"file": "a.mp4", "facts": {}, "fixes": []}
+    Logbook("log.jsonl", None).keep(tmp_path, {"takes": [take]})
+    (row,) = takeslog.read(tmp_path / "log.jsonl")
+    assert "who" not in row
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DeliveryError, match="the log cannot be written"):

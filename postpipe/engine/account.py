@@ -14,6 +14,7 @@ from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
 from postpipe.engine.board import Board
 from postpipe.engine.rendering import FrameCounts
+from postpipe.errors import shown
 from postpipe.finished import ClipFile
 from postpipe.finished import Sequence as JoinedSequence
 from postpipe.lipsync import SoundShift
@@ -161,7 +162,7 @@ class Account:
 
     def _take(self, path: Path) -> dict[str, Any]:
         entry: dict[str, Any] = {
-            "file": path.name,
+            "file": shown(path.name),
             "scene": None,
             "take": None,
             "selected": False,

@@ -250,7 +250,10 @@ def _ungraded(
     pieces = cut_into_pieces(job.time_map, clip.path, job.encoding.unit_seconds, ())  # a clip of its own: no blends
     attempt = _Attempt(replace(job, pieces=tuple(pieces)), plan, store, fixed=False)
     if not attempt.complete:
-        done = attempt.render(threads, on_frame)
+        try:
+            done = attempt.render(threads, on_frame)
+        except FilterFailed as failure:  # it worked with the look a moment ago: the two have to show the same
+            raise TakeError(clip.path, failure.fault, failure.remedy) from failure
         counts.decoded_render += done.decoded
         counts.encoded += done.encoded
     return UngradedClip(attempt.rendered((), None).units)

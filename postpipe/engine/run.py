@@ -30,7 +30,7 @@ from postpipe.engine.plan import Plan, Step, produced
 from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, render_take
 from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
-from postpipe.errors import Cancelled, DeliveryError, TakeError
+from postpipe.errors import Cancelled, DeliveryError, TakeError, shown
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks, Transient
 from postpipe.programs.process import Surroundings, surrounded
 from postpipe.takeslog import Logbook
@@ -301,14 +301,14 @@ class Run:
 
     def _skip(self, path: Path, reason: str) -> None:
         self.skipped[path] = reason
-        self._tell(Event("skipped", name=str(path), message=self.skipped[path]))
+        self._tell(Event("skipped", name=shown(path), message=reason))
 
     def _drop(self, path: Path, error: TakeError) -> None:
         self._skip(path, f"{error.fault}; {error.remedy}")
         self.board.drop(path)
 
     def _reasons(self) -> Iterable[str]:
-        return (f"  {path}: {reason}" for path, reason in self.skipped.items())
+        return (f"  {shown(path)}: {reason}" for path, reason in self.skipped.items())
 
     def _tell(self, event: Event) -> None:
         with self._telling:  # events come from several threads

@@ -28,12 +28,17 @@ from postpipe.errors import DeliveryError
 from postpipe.model import Artifact
 
 T = TypeVar("T", bound=Artifact)
+LIBRARIES = (
+    "av", "numpy", "numba", "opencv-python-headless", "scipy", "librosa", "c2pa-python", "opentimelineio",
+    "otio-fcp-adapter",
+)  # fmt: skip
+PLUG_INS = ("postpipe.stages", "postpipe.upscalers", "postpipe.watermarks")
 _FAULTS = (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, msgspec.MsgspecError)
 
 
 @functools.cache
 def code_digest() -> str:
-    """Return one digest over the sources of both packages and the libraries that results depend on."""
+    """Return one digest over the sources of both packages and the libraries and plug-ins that results depend on."""
     state = hashlib.sha256()
     package = Path(__file__).parents[1]
     kernels = Path(sys.modules["postpipe_kernels"].__path__[0]) if "postpipe_kernels" in sys.modules else None
@@ -44,8 +49,12 @@ def code_digest() -> str:
     for root in (package, kernels):
         for source in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".json", ".npz")):
             state.update(str(source.relative_to(root)).encode() + b"\0" + source.read_bytes())
-    for library in ("av", "numpy", "numba", "opencv-python-headless", "scipy", "librosa", "c2pa-python"):
+    for library in LIBRARIES:
         state.update(f"{library} {metadata.version(library)}".encode())
+    for group in PLUG_INS:
+        for entry in sorted(metadata.entry_points(group=group)):
+            if entry.dist is not None and not entry.value.startswith("postpipe."):
+                state.update(f"{group} {entry.name} {entry.value} {entry.dist.version}".encode())
     return state.hexdigest()
 
 

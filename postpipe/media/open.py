@@ -96,6 +96,10 @@ def discard_output(container: OutputContainer, path: Path) -> None:
 def check_regular(path: Path) -> None:
     """Raise `TakeError` unless `path` is a regular, readable, non-empty file (links are followed)."""
     try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise TakeError(path, "the name, or that of a folder above, is no text in UTF-8", "rename it") from error
+    try:
         status = path.stat()
     except FileNotFoundError:
         if path.is_symlink():

@@ -46,6 +46,8 @@ def check_places(command: Sequence[str], needed: Sequence[str], useless: Sequenc
     if unknown:
         known = ", ".join(f"{{{place}}}" for place in PLACES)
         raise ValueError(f"command has no place {{{unknown[0]}}}; known: {known}")
+    if set(_PLACE.findall(command[0])) - {"python"}:
+        raise ValueError(f"command begins with {command[0]}: the program has to be the same for all takes")
     for place in needed:
         if place not in named:
             raise ValueError(f"command does not name {{{place}}}, {PLACES[place]}")
@@ -75,14 +77,20 @@ def identity(name: str, command: Sequence[str], version_arguments: Sequence[str]
 
     That is its executable, the content of every file (and of the files in every folder) that an argument names, such
     as a script, a model or a LUT, and what it prints when it is asked for its version. Raises `ProgramError` where the
-    program is missing or does not tell its version.
+    program is missing or does not tell its version, or a file cannot be read.
     """
     program = find(fill(command[:1], {})[0])
     if not Path(program).is_file():
         raise ProgramError(f"{name}: there is no program {command[0]}", "install it, or write its path into command")
     state = hashlib.sha256()
     for file in _files([program, *command[1:]]):
-        state.update(f"{file}\0{_digest(str(file), *_mark(file))}\0".encode(errors="surrogateescape"))
+        try:
+            digest = _digest(str(file), *_mark(file))
+        except OSError as error:
+            raise ProgramError(
+                f"{name}: {file}, which its command names, cannot be read ({error.strerror})", "check its permissions"
+            ) from error
+        state.update(f"{file}\0{digest}\0".encode(errors="surrogateescape"))
     if version_arguments:
         with process.workplace(name) as folder:
             printed = process.run(name, [program, *version_arguments], folder, _VERSION_SECONDS, "told its version")
@@ -93,7 +101,7 @@ def identity(name: str, command: Sequence[str], version_arguments: Sequence[str]
 def _files(arguments: Sequence[str]) -> Iterator[Path]:
     """Yield the files that arguments name, alone or behind a `=`, and those in the folders that they name."""
     for argument in arguments:
-        for text in {argument, argument.partition("=")[2]}:
+        for text in dict.fromkeys((argument, argument.partition("=")[2])):
             path = Path(text)
             try:
                 if text and path.is_file():

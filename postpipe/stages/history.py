@@ -17,7 +17,7 @@ from postpipe.model import Clip
 from postpipe.provenance import Action, Declared, History
 from postpipe.stages.fit import Fit
 from postpipe.timing import format_rate
-from postpipe.tools import Prepared
+from postpipe.tools import FINISH, Prepared, Toolchain
 
 FIXES: dict[str, tuple[tuple[str, str], ...]] = {
     "flicker": (("c2pa.enhanced", "flicker was taken out"),),
@@ -49,14 +49,16 @@ class TellHistory(Task):
         creative: CreativeLut | None,
         prepared: Prepared | None,
         shift: SoundShift | None,
+        tools: Toolchain,
         declared: Declared | None,
     ) -> History:
         """Return the actions in the order of the render."""
         event = edit.event(clip.path)
         shown = time_map.rendered if edit.joined or event is None else range(event.first, event.end)
+        uses = prepared.uses if prepared else ()
 
         def steps() -> Iterator[Action]:
-            yield from _outside(prepared)
+            yield from (_went_through(use.tool, use.width, use.height) for use in uses if use.failed is None)
             if len(shown) < time_map.cadence.frames:
                 yield Action(
                     "c2pa.trimmed",
@@ -76,6 +78,8 @@ class TellHistory(Task):
             yield from _conformed(clip, project)
             if creative is not None and not creative.identity:
                 yield Action("c2pa.adjustedColor", "a look-up table was applied", {"table": creative.name})
+            if all(fix.kept for fix in rendered.fixes if fix.stage == FINISH):
+                yield from (_went_through(tool, project.width, project.height) for tool in tools.finishing)
             if not edit.joined and event is not None and (event.fade_in or event.fade_out):
                 fades = {"fade_in_frames": event.fade_in, "fade_out_frames": event.fade_out}
                 yield Action("c2pa.edited", "it fades in from black or out to it", fades)
@@ -84,12 +88,9 @@ class TellHistory(Task):
         return History(tuple(steps()), declared or Declared())
 
 
-def _outside(prepared: Prepared | None) -> Iterator[Action]:
-    """Tell which programs of the user's made new pictures of the take."""
-    for use in prepared.uses if prepared else ():
-        if use.failed is None:
-            figures = {"tool": use.tool, "size": f"{use.width}x{use.height}"}
-            yield Action("c2pa.edited", f"its pictures went through {use.tool}", figures)
+def _went_through(tool: str, width: int, height: int) -> Action:
+    """Tell that a program of the user's made new pictures of the take, of such a size."""
+    return Action("c2pa.edited", f"its pictures went through {tool}", {"tool": tool, "size": f"{width}x{height}"})
 
 
 def _fixed(fix: Fix) -> Iterator[Action]:

@@ -16,7 +16,7 @@ from postpipe.errors import FilterFailed, ProgramError
 from postpipe.model import Clip, Frame
 from postpipe.programs import tooling
 from postpipe.programs.command import identity
-from postpipe.tools import Tool, Toolchain
+from postpipe.tools import FINISH, Tool, Toolchain
 
 Tools = Annotated[dict[str, Tool], Meta(description="a table for each program that takes go through, in this order")]
 
@@ -56,7 +56,7 @@ class SetTools(_Tools, Task):
 
     def run(self) -> Toolchain:
         """Return the tools."""
-        return Toolchain(self.of("source"))
+        return Toolchain(self.of("source"), tuple(self.of("finish")))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class BoundFinish:
 class Finish(_Tools, Filter):
     """Send what is delivered through the programs of `slot = "finish"`. They stand or fall together."""
 
-    id: ClassVar[str] = "finish"
+    id: ClassVar[str] = FINISH
     summary: ClassVar[str] = "programs that what is delivered goes through last"
     slot: ClassVar[Slot] = Slot.FINISH
 

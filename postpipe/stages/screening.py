@@ -187,6 +187,7 @@ class ScreenSequence(Task):
     id: ClassVar[str] = "sequence_screening"
     summary: ClassVar[str] = "flashes of the whole sequence, across joins (screening, not certification)"
     scope: ClassVar[str] = "project"
+    stored: ClassVar[bool] = True
 
     def run(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -67,7 +67,6 @@ class OurDetector:
     """Reads our own mark, by votes of all frames and of stretches of four seconds."""
 
     name = "postpipe"
-    version = 1
     rate_hz = 5.0
 
     def start(self, clip: Clip) -> DetectorPass:
@@ -140,7 +139,6 @@ class LibraryDetector:
     """Looks for the published messages of image generators, written with invisible-watermark's dwtDct."""
 
     name = "dwtDct"
-    version = 1
     rate_hz = 1.0
 
     def start(self, clip: Clip) -> DetectorPass:
@@ -152,15 +150,22 @@ class LibraryDetector:
 
 
 def detectors(names: Iterable[str]) -> list[WatermarkDetector]:
-    """Return detectors by name. Raises `SettingsError` for one that is not installed."""
+    """Return detectors by name. Raises `SettingsError` for one that is not installed, or does not load."""
     known = {point.name: point for point in entry_points(group=GROUP)}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SettingsError(
             [f"[watermark] detect: there is no detector {name}; known: {', '.join(sorted(known))}" for name in unknown]
         )
-    makers: list[DetectorMaker] = [known[name].load() for name in names]
-    return [maker() for maker in makers]
+    return [_made(known[name]) for name in names]
+
+
+def _made(entry: EntryPoint) -> WatermarkDetector:
+    try:
+        maker: DetectorMaker = entry.load()
+        return maker()
+    except Exception as error:  # a plug-in may fail in any way; its name is what the user needs
+        raise SettingsError([f"the detector {entry.name} ({entry.value}) does not load: {error}"]) from error
 
 
 @dataclass

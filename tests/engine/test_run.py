@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +37,19 @@ def content(out: Path) -> dict[str, bytes]:
     files = [path for path in out.rglob("*") if path.is_file() and ".postpipe" not in path.parts]
     found = {str(path.relative_to(out)): path.read_bytes() for path in files if path.suffix not in RECORDS}
     return found | {"sequence.mp4": (out / UNSIGNED / "sequence.mp4").read_bytes()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_name_that_is_no_text_costs_its_take_alone(tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    make_clip(takes / "scene01.mp4", frames=6)
+    Path(os.fsdecode(os.fsencode(takes) + b"/scene02_\xff.mp4")).write_bytes((takes / "scene01.mp4").read_bytes())
+    api.run(takes, tmp_path / "out", settings=FAST)
+    one, other = json.loads((tmp_path / "out" / "takes.json").read_text(encoding="utf-8"))["takes"]
+    assert (one["file"], one["selected"]) == ("scene01.mp4", True)
+    assert (other["file"], other["selected"]) == ("scene02_\N{REPLACEMENT CHARACTER}.mp4", False)
+    assert "is no text in UTF-8; rename it" in other["skipped"]["reason"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import ClassVar
 from unittest import mock
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from postpipe.delivery import OutputFile
 from postpipe.engine.outputs import Outputs
-from postpipe.engine.store import Scratch, Store, content_digest
+from postpipe.engine.store import Scratch, Store, code_digest, content_digest
 from postpipe.errors import DeliveryError
 from postpipe.model import Artifact
 
@@ -51,6 +52,20 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert found is not None
     assert found.name == "gain"
     np.testing.assert_array_equal(found.values, CURVE.values)
+
+
+def test_a_plug_in_of_another_version_makes_other_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"theirs": "1.0"}
+
+    def installed(*, group: str) -> list[EntryPoint]:
+        dist = mock.Mock(version=versions["theirs"])
+        return [EntryPoint("trustmark", "theirs:Detector", group)._for(dist)]  # type: ignore[attr-defined]
+
+    monkeypatch.setattr("importlib.metadata.entry_points", installed)
+    first = code_digest.__wrapped__()
+    assert code_digest.__wrapped__() == first
+    versions["theirs"] = "1.1"
+    assert code_digest.__wrapped__() != first
 
 
 def test_another_schema_version_is_a_miss(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from postpipe.model import PIXEL_FORMATS, Clip
 from postpipe.provenance import Action, Declared, History
 from postpipe.stages.conform import DELIVERY_COLOUR
 from postpipe.stages.history import TellHistory
-from postpipe.tools import Prepared, ToolUse
+from postpipe.tools import Prepared, Toolchain, ToolUse
 from tests.clips import make_clip
 
 PATH = Path("a.mp4")
@@ -48,6 +48,7 @@ def told(clip: Clip, **changes: Any) -> History:
         "creative": None,
         "prepared": None,
         "shift": None,
+        "tools": Toolchain({}),
         "declared": None,
     }
     return TellHistory().run(**arguments | changes)
@@ -55,6 +56,16 @@ def told(clip: Clip, **changes: Any) -> History:
 
 def names(history: History) -> list[str]:
     return [action.name.removeprefix("c2pa.") for action in history.actions]
+
+
+def test_programs_that_pictures_went_through_are_told_unless_they_failed(clip: Clip) -> None:
+    uses = ToolUse("denoise", "pipe", 48, 48, 64, 48), ToolUse("smooth", "pipe", 0, 0, 64, 48, failed="it hangs")
+    through = {"prepared": Prepared(uses), "tools": Toolchain({}, ("grain",))}
+    history = told(clip, **through)
+    assert [action.parameters.get("tool") for action in history.actions] == ["denoise", "grain", None]
+    failed = RenderedClip((), (Fix("finish", {}, {}, {"failed": "it hangs"}, kept=False),))
+    history = told(clip, rendered=failed, **through)
+    assert [action.parameters.get("tool") for action in history.actions] == ["denoise", None]
 
 
 def test_a_take_that_fits_is_only_encoded_again(clip: Clip) -> None:

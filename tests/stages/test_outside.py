@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,42 +18,19 @@ import pytest
 
 from postpipe import api
 from postpipe.errors import SettingsError
-from postpipe.finished import UNSIGNED
 from tests.clips import make_clip
 from tests.programs.helpers import rogue
-
-FAST = {"deliver": {"preset": "ultrafast", "encoder_threads": 1}}
-FRAME_BYTES = 64 * 48 * 3 // 2
-PIPE = rogue("same", "pipe", FRAME_BYTES)
-FFMPEG_RAW = "ffmpeg -v error -f rawvideo -pix_fmt {pixel_format} -s {width}x{height} -r {rate} -i -".split()
-
-
-def folder(tmp_path: Path, *makes: dict[str, Any]) -> Path:
-    takes = tmp_path / "takes"
-    takes.mkdir()
-    for number, make in enumerate(makes or ({}, {"frames": 20}), 1):
-        make_clip(takes / f"scene{number:02}_take01.mp4", **{"seed": number, **make})
-    return takes
-
-
-def run(takes: Path, out: Path, tools: dict[str, Any], **settings: Any) -> dict[str, Any]:
-    return api.run(takes, out, settings={**FAST, "outside": tools, **settings}).document()
-
-
-FILM = f"{UNSIGNED}/sequence.mp4"
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def commands(kind: str, name: str) -> list[str]:
-    return rogue(name, "pipe", FRAME_BYTES) if kind == "pipe" else rogue(name, kind, "{input}", "{output}")
-
-
-def left_behind(out: Path) -> list[Path]:
-    hidden = out / ".postpipe"
-    return [path for path in hidden.rglob("*") if "tmp" in path.relative_to(hidden).parts[:-1]]
+from tests.stages.tools import (
+    FAST,
+    FRAME_BYTES,
+    PIPE,
+    commands,
+    digest,
+    folder,
+    left_behind,
+    misbehaving,
+    run,
+)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "frames", "file"])
@@ -73,7 +49,7 @@ def test_a_tool_that_does_nothing_changes_nothing(kind: str, make: dict[str, Any
     bytes_ = FRAME_BYTES * (2 if "pixel_format" in make else 1)
     command = rogue("same", "pipe", bytes_) if kind == "pipe" else commands(kind, "same")
     document = run(takes, tmp_path / "out", {"it": {"kind": kind, "command": command}})
-    assert digest(tmp_path / "out" / FILM) == digest(tmp_path / "plain" / FILM)
+    assert digest(tmp_path / "out" / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
     frames = make.get("frames", 24) + 12
     assert document["frames"]["decoded_outside"] == document["frames"]["encoded_outside"] == frames
     assert [take["outside"][0]["failed"] for take in document["takes"]] == [None, None]
@@ -105,22 +81,6 @@ MISBEHAVING = {
     ("file", "half"): "wrote a file that cannot be used",
     ("file", "killed"): "was ended by SIGKILL",
 }
-
-
-SWITCH = """
-import runpy, sys
-first = sys.argv[1] == "scene01_take01"
-sys.argv = sys.argv[2:]
-sys.argv[1] = sys.argv[1] if first else "same"
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def misbehaving(kind: str, name: str) -> dict[str, Any]:
-    """Return a tool that misbehaves with the first take alone."""
-    command = rogue(name, "pipe", 64 * 48 * 3 * 4) if name == "nan" else commands(kind, name)
-    tool: dict[str, Any] = {"kind": kind, "command": [sys.executable, "-c", SWITCH, "{take}", *command[1:]]}
-    return {**tool, "timeout_seconds": 2, **({"pixel_format": "rgbf32le"} if name == "nan" else {})}
 
 
 @pytest.mark.parametrize(("kind", "name"), MISBEHAVING)
@@ -240,7 +200,7 @@ def test_finished_batches_of_an_unfinished_take_are_kept(tmp_path: Path) -> None
     units = list((out / ".postpipe" / "store" / "units").rglob("*.mp4"))
     assert len(units) == 2  # the take as it was made, and as it is delivered
     run(takes, tmp_path / "plain", {})
-    assert digest(out / FILM) == digest(tmp_path / "plain" / FILM)
+    assert digest(out / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")
 
 
 def test_a_changed_program_runs_again(tmp_path: Path) -> None:
@@ -261,8 +221,7 @@ def test_a_changed_program_runs_again(tmp_path: Path) -> None:
 def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signals, tmp_path: Path) -> None:
     takes, out = folder(tmp_path), tmp_path / "out"
     tools = chain()
-    mark = f"600.{how:02}"  # no other test waits so long
-    wait = f"import sys, time, pathlib, shutil; time.sleep(0 if pathlib.Path(sys.argv[1]).exists() else {mark})\n"
+    wait = "import sys, time, pathlib, shutil; time.sleep(0 if pathlib.Path(sys.argv[1]).exists() else 600)\n"
     go = tmp_path / "go"
     copy = "shutil.copy(sys.argv[2], sys.argv[3])"
     tools["three"]["command"] = [sys.executable, "-c", wait + copy, str(go), "{input}", "{output}"]
@@ -277,92 +236,27 @@ def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signa
     )
     running = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not _alive(mark) and time.monotonic() < deadline:
+    while not _alive(str(go)) and time.monotonic() < deadline:
         time.sleep(0.05)
     running.send_signal(how)
     code = running.wait(20)
     assert code == (-9 if how == signal.SIGKILL else 130)
     if how == signal.SIGINT:
-        assert not _alive(mark)
-    for line in _alive(mark):  # after SIGKILL nobody was left to end it
+        assert not _alive(str(go))
+    for line in _alive(str(go)):  # after SIGKILL nobody was left to end it
         os.kill(int(line.split()[0]), signal.SIGKILL)
     go.touch()
     document = run(takes, out, tools)
     assert [[use["encoded"] for use in take["outside"]] for take in document["takes"]] == [[0, 0, 24], [20, 20, 20]]
     assert left_behind(out) == []
     run(takes, tmp_path / "fresh", tools)
-    assert digest(out / FILM) == digest(tmp_path / "fresh" / FILM)
+    assert digest(out / "sequence.mp4") == digest(tmp_path / "fresh" / "sequence.mp4")
 
 
 def _alive(mark: str) -> list[str]:
     listed = subprocess.run(["ps", "-eww", "-o", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
     lines = (line.strip() for line in listed.splitlines())
     return [line for line in lines if "time.sleep(0 if" in line and mark in line and line.split()[1][0] != "Z"]
-
-
-def test_an_interpolator_changes_the_rate_and_keeps_time(tmp_path: Path) -> None:
-    takes = folder(tmp_path, {"rate": Fraction(8), "frames": 16})
-    plain = run(takes, tmp_path / "plain", {})
-    for kind, command in {
-        "pipe": [*FFMPEG_RAW, "-vf", "minterpolate=fps={out_rate}", "-f", "rawvideo", "-"],
-        "file": [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-i",
-            "{input}",
-            "-vf",
-            "minterpolate=fps={out_rate}",
-            "-qp",
-            "0",
-            "{output}",
-        ],
-    }.items():
-        document = run(takes, tmp_path / kind, {"smooth": {"kind": kind, "command": command, "rate": 24}})
-        assert document["sequence"]["frames"] == 48
-        assert document["sequence"]["rate"] == "24/1"
-        assert document["sequence"]["seconds"] == plain["sequence"]["seconds"] == 2
-        assert document["sequence"]["audio_samples"] == plain["sequence"]["audio_samples"]
-        assert document["takes"][0]["outside"] == [
-            {"tool": "smooth", "kind": kind, "decoded": 16, "encoded": 48, "size": "64x48", "failed": None}
-        ]
-        assert document["takes"][0]["media"]["rate"] == "24/1"
-
-
-def test_a_rate_that_the_tool_does_not_keep_is_told(tmp_path: Path) -> None:
-    takes = folder(tmp_path, {"rate": Fraction(8), "frames": 16})
-    tools = {"smooth": {"kind": "pipe", "command": PIPE, "rate": 24}}
-    with pytest.raises(api.DeliveryError, match="gave 16 frames of 16, and 48 at 24/1 last as long"):
-        run(takes, tmp_path / "out", tools)
-
-
-def test_a_tool_may_enlarge_and_is_held_to_it(tmp_path: Path) -> None:
-    takes = folder(tmp_path)
-    command = [*FFMPEG_RAW, "-vf", "scale={out_width}:{out_height}", "-f", "rawvideo", "-"]
-    document = run(takes, tmp_path / "out", {"up": {"kind": "pipe", "command": command, "scale": 2}})
-    assert {take["outside"][0]["size"] for take in document["takes"]} == {"128x96"}
-    assert document["takes"][0]["media"]["width"] == 128
-    command = ["ffmpeg", "-v", "error", "-i", "{input}", "-vf", "scale=96:72", "-qp", "0", "{output}"]
-    with pytest.raises(api.DeliveryError, match="gave pictures of 96 × 72, and 128 × 96 are expected; check its scale"):
-        run(takes, tmp_path / "out", {"up": {"kind": "file", "command": command, "scale": 2}})
-
-
-def test_what_a_tool_changes_is_what_is_looked_at(tmp_path: Path) -> None:
-    takes = folder(tmp_path, {"black": range(0, 8)})
-    plain = run(takes, tmp_path / "plain", {})
-    command = [*FFMPEG_RAW, "-vf", "eq=brightness=0.4", "-f", "rawvideo", "-"]
-    changed = run(takes, tmp_path / "out", {"grade": {"kind": "pipe", "command": command}})
-    assert plain["takes"][0]["facts"]["quality"]["black_frames"] == [*range(8)]
-    assert changed["takes"][0]["facts"]["quality"]["black_frames"] == []
-
-
-def test_a_file_that_says_another_coding_is_converted_from_that(tmp_path: Path) -> None:
-    takes = folder(tmp_path, {})
-    out = "ffmpeg -v error -i {input} -vf scale=out_color_matrix=bt601:out_range=full -colorspace smpte170m".split()
-    command = [*out, "-color_range", "pc", "-qp", "0", "{output}"]
-    document = run(takes, tmp_path / "out", {"it": {"kind": "file", "command": command}})
-    assert document["takes"][0]["media"]["colour"]["matrix"] == "smpte170m"
-    assert document["takes"][0]["media"]["colour"]["range"] == "full"
 
 
 def test_a_draft_leaves_the_tools_out_and_says_so(tmp_path: Path) -> None:
@@ -399,47 +293,6 @@ def test_settings_are_checked_before_anything_runs(tool: dict[str, Any], says: s
         api.plan(settings={"outside": {"it": tool}})
 
 
-# What is delivered
-
-
-def test_finishing_tools_work_on_what_is_delivered(tmp_path: Path) -> None:
-    takes, out = folder(tmp_path), tmp_path / "out"
-    run(takes, tmp_path / "plain", {})
-    same = {
-        "one": {"kind": "frames", "command": commands("frames", "same"), "batch_frames": 5, "context_frames": 2},
-        "two": {"kind": "pipe", "command": PIPE},
-    }
-    same = {name: {**tool, "slot": "finish"} for name, tool in same.items()}
-    document = run(takes, out, same)
-    assert digest(out / FILM) == digest(tmp_path / "plain" / FILM)
-    assert document["frames"]["encoded_outside"] == 0
-    same["two"]["timeout_seconds"] = 77
-    assert run(takes, out, same)["frames"]["encoded"] == 0
-    bright = [*FFMPEG_RAW, "-vf", "eq=brightness=0.2", "-f", "rawvideo", "-"]
-    graded = run(takes, out, {"grade": {"kind": "pipe", "command": bright, "slot": "finish"}})
-    assert graded["frames"]["encoded"] == 44
-    assert digest(out / FILM) != digest(tmp_path / "plain" / FILM)
-
-
-def test_a_finishing_tool_that_fails(tmp_path: Path) -> None:
-    takes, out = folder(tmp_path), tmp_path / "out"
-    bad = {**misbehaving("pipe", "exit1"), "slot": "finish"}
-    document = run(takes, out, {"bad": bad})
-    assert "cannot allocate the model" in document["takes"][0]["skipped"]["reason"]
-    assert document["sequence"]["frames"] == 20
-    left = run(takes, out, {"bad": {**bad, "fallback": "leave"}})
-    assert left["sequence"]["frames"] == 44
-    (fix,) = left["takes"][0]["fixes"]
-    assert (fix["stage"], fix["kept"]) == ("finish", False)
-    assert "cannot allocate the model" in fix["after"]["failed"]
-
-
-def test_a_draft_of_a_program_that_is_not_there(tmp_path: Path) -> None:
-    tools = {"bad": {"kind": "pipe", "command": ["no such program"], "slot": "finish"}}
-    document = api.run(folder(tmp_path), tmp_path / "out", settings={**FAST, "outside": tools}, draft=True).document()
-    assert document["draft"]["estimate"]["encoded"] == 44
-
-
 @pytest.mark.parametrize("name", ["odd/delayed_start.mp4", "talking/pwij3p.mpg", "odd/SAR-2by3.mp4", "odd/fire2.mp4"])
 def test_real_clips_come_through_a_tool_that_does_nothing_as_they_are(name: str, media: Path, tmp_path: Path) -> None:
     """A late start, a recording whose clock starts anywhere, pixels that are not square, a turned phone clip."""
@@ -451,4 +304,4 @@ def test_real_clips_come_through_a_tool_that_does_nothing_as_they_are(name: str,
     run(takes, tmp_path / "plain", {})
     for kind, command in (("pipe", ["cat"]), ("file", ["cp", "{input}", "{output}"])):
         run(takes, tmp_path / kind, {"it": {"kind": kind, "command": command}})
-        assert digest(tmp_path / kind / FILM) == digest(tmp_path / "plain" / FILM)
+        assert digest(tmp_path / kind / "sequence.mp4") == digest(tmp_path / "plain" / "sequence.mp4")

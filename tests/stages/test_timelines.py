@@ -203,6 +203,21 @@ def test_a_take_that_needs_nothing_but_its_look_is_handed_over_itself(
     assert "Open LUT Folder" in words
 
 
+def test_a_tool_that_fails_on_the_ungraded_picture_costs_its_take_alone(
+    tmp_path: Path, fixed_looks: dict[str, Look]
+) -> None:
+    folder = takes(tmp_path / "takes", 2)
+    fixed_looks |= {"scene01 é.mp4": WARM, "scene02 é.mp4": Look()}
+    once = "import os, shutil, sys; os.mkdir(sys.argv[1]); shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
+    command = ["{python}", "-c", once, f"{tmp_path / 'done'} {{take}}"]
+    tools = {"once": {"command": command, "slot": "finish"}}
+    settings = LOSSLESS | {"handover": {"ungraded": True}, "outside": tools}
+    document = api.run(folder, tmp_path / "out", settings=settings).document()
+    first, second = document["takes"]
+    assert "the outside tool once ended with exit code 1" in first["skipped"]["reason"]
+    assert second["selected"]
+
+
 def test_what_else_is_done_to_a_take_stays_in_its_ungraded_picture(
     tmp_path: Path, fixed_looks: dict[str, Look]
 ) -> None:

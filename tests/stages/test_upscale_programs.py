@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 def run(takes: Path, out: Path, name: str, **keys: Any) -> dict[str, Any]:
     program = [sys.executable, str(takes.parent / "nearest.py"), name, "{width}", "{height}", "{scale}"]
     upscale = {"kind": "pipe", "command": program, "timeout_seconds": 2, **keys}
-    settings = {"project": {"size": "128x96"}, "deliver": FAST, "upscale": upscale}
+    settings = {"project": {"size": "128x96"}, "deliver": FAST, "upscale": upscale, "provenance": {"sign": "off"}}
     return api.run(takes, out, settings=settings).document()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -116,3 +117,10 @@ def test_the_example_of_the_documents_works(monkeypatch: pytest.MonkeyPatch) -> 
         at_work.step(frame_of(np.full((64, 64), 128), index))
     (mark,) = at_work.finish()
     assert (mark.binding.algorithm, bytes.fromhex(mark.binding.value)) == ("com.adobe.trustmark.Q", b"asset7")
+
+
+def test_a_detector_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = [EntryPoint("broken", "no_such_module:Detector", "postpipe.watermarks")]
+    monkeypatch.setattr("postpipe.stages.watermark_detect.entry_points", lambda group: broken)
+    with pytest.raises(SettingsError, match=r"the detector broken \(no_such_module:Detector\) does not load"):
+        detectors(["broken"])
