@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -204,4 +205,4 @@ def converted(frame: Frame, pixel_format: PixelFormat) -> Frame:
         native = copy.native
     native = convert_native(native, pixel_format.name, frame.colour, VideoReformatter())
     planes = native_planes(native, pixel_format)
-    return Frame(frame.index, frame.pts_seconds, planes, pixel_format, frame.colour, native, frame.damaged)
+    return replace(frame, planes=planes, pixel_format=pixel_format, native=native)

@@ -131,5 +131,5 @@ def _take_back(running: process.Process, own: Frame, picture: Path, batches: Bat
             f"gave {picture.name} of {width} × {height} where {expected} is expected", "check its scale"
         )
     made = wire.taken_back(pixels, own, batches.layout, own.colour)
-    made.index, made.pts_seconds, made.damaged = own.index, own.pts_seconds, own.damaged
+    made.index, made.pts_seconds, made.damaged, made.notes = own.index, own.pts_seconds, own.damaged, own.notes
     return made

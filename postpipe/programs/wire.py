@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -84,7 +84,7 @@ def _bytes(array: NDArray[np.generic]) -> Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is remembered of a frame that a program was given: number and time, and the frame where that is needed.
+    """What is remembered of a frame that a program was given: number, time, notes, and the frame where that is needed.
 
     Programs may read far ahead, and pictures are large.
     """
@@ -92,12 +92,13 @@ class Mark:
     index: int
     pts_seconds: Fraction
     damaged: bool
+    notes: Mapping[str, tuple[float, ...]]
     own: Frame | None
 
     @classmethod
     def of(cls, frame: Frame, *, keep: bool) -> Mark:
         """Return the mark of a frame."""
-        return cls(frame.index, frame.pts_seconds, frame.damaged, frame if keep else None)
+        return cls(frame.index, frame.pts_seconds, frame.damaged, frame.notes, frame if keep else None)
 
 
 class Incoming:
@@ -140,7 +141,7 @@ class Incoming:
             made = converted(made, self._layout)
         else:
             made = taken_back(self._as_pixels(self._pixels), mark.own, self._layout, self._colour)
-        made.index, made.pts_seconds, made.damaged = mark.index, mark.pts_seconds, mark.damaged
+        made.index, made.pts_seconds, made.damaged, made.notes = mark.index, mark.pts_seconds, mark.damaged, mark.notes
         return made
 
     def _as_pixels(self, read: NDArray[Any]) -> Pixels:

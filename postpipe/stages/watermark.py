@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -38,8 +38,7 @@ class BoundMark:
         last: tuple[object, Frame] | None = None
         for frame in frames:
             if last is not None and last[0] is frame.planes:  # a repeated frame is marked once
-                out = last[1]
-                yield Frame(frame.index, frame.pts_seconds, out.planes, out.pixel_format, out.colour, out.native)
+                yield replace(last[1], index=frame.index, pts_seconds=frame.pts_seconds)
                 continue
             if cells is None:
                 cells = Cells(frame.width, frame.height)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from postpipe import api
+from tests.programs.helpers import rogue
 from tests.stages.tools import (
     FAST,
     FFMPEG_RAW,
+    FRAME_BYTES,
     PIPE,
     commands,
     digest,
@@ -121,3 +123,15 @@ def test_a_draft_of_a_program_that_is_not_there(tmp_path: Path) -> None:
     tools = {"bad": {"kind": "pipe", "command": ["no such program"], "slot": "finish"}}
     document = api.run(folder(tmp_path), tmp_path / "out", settings={**FAST, "outside": tools}, draft=True).document()
     assert document["draft"]["estimate"]["encoded"] == 44
+
+
+@pytest.mark.parametrize("kind", ["pipe", "frames"])
+def test_an_upscaler_is_scored_though_a_finishing_tool_follows(kind: str, tmp_path: Path) -> None:
+    takes = folder(tmp_path, {"frames": 12})
+    settings = {"upscale": {"scale": 2, "kind": "lanczos"}}
+    plain = run(takes, tmp_path / "plain", {}, **settings)
+    same = rogue("same", "pipe", 4 * FRAME_BYTES) if kind == "pipe" else commands("frames", "same")
+    tools = {"grain": {"kind": kind, "command": same, "slot": "finish"}}
+    finished = run(takes, tmp_path / "out", tools, **settings)
+    assert "sharpness_ratio" in plain["takes"][0]["fixes"][0]["after"]
+    assert finished["takes"][0]["fixes"] == plain["takes"][0]["fixes"]
