@@ -235,6 +235,14 @@ def test_a_mark_is_kept_clear_of_crops_and_found_in_the_delivery(tmp_path: Path)
 
     with pytest.raises(PostpipeError, match="its visible mark would be cut off"):
         run(takes, tmp_path / "refused", fit="crop")
+    (takes / "scene02_take01.mp4").write_bytes(make_clip(tmp_path / "bare.mp4", frames=60).read_bytes())
+    settings = {
+        "deliver": {"preset": "ultrafast", "smart_render": True},
+        "project": {"size": "360x360", "fit": "crop"},
+    }
+    rest = api.run(takes, tmp_path / "rest", settings=settings)  # what was decided with the refused take is forgotten
+    assert [take["skipped"] is None for take in rest.takes()] == [False, True]
+    (takes / "scene02_take01.mp4").unlink()
     insisted = run(takes, tmp_path / "insisted", fit="crop", allow=True)
     assert [place["state"] for (place,) in insisted["facts"]["marks_delivered"]["visible"]] == ["cropped"]
     assert any("is cut off in the delivered picture" in text for text in insisted["warnings"])
