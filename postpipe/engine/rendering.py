@@ -245,7 +245,7 @@ def _ungraded(
     rest = [(filter_, operation) for filter_, operation in bound if not filter_.grade]
     job, _ = _job(clip, board, rest)
     even = job.time_map.cadence.plain and not job.times.vfr and job.times.rate == job.target.rate
-    if not rest and even:
+    if not rest and even and clip.remade is None:
         return UngradedClip(())
     pieces = cut_into_pieces(job.time_map, clip.path, job.encoding.unit_seconds, ())  # a clip of its own: no blends
     attempt = _Attempt(replace(job, pieces=tuple(pieces)), plan, store, fixed=False)

@@ -68,7 +68,8 @@ def test_a_run_writes_the_film_as_it_was_cut(tmp_path: Path) -> None:
     assert list(fcpxml_violations(ElementTree.parse(out / "timeline.fcpxml").getroot())) == []
     words = (out / "HANDOVER.txt").read_text(encoding="utf-8")
     assert "handles: 3 frames before, 3 after" in words
-    assert "Finished pictures" in words
+    assert "50 frames of 64 x 64 at 24 per second" in words
+    assert "Finished pictures: no clip has a look." in words
     assert all(f"\n{name}\n" in words for name in NAMES)
 
 
@@ -231,6 +232,19 @@ def test_what_else_is_done_to_a_take_stays_in_its_ungraded_picture(
     assert np.percentile(np.abs(graded.astype(int) - bare), 99) > 3  # the look does something
     again = api.run(folder, out, settings=settings).document()
     assert again["frames"]["encoded"] == 0
+
+
+def test_what_an_outside_tool_made_of_a_take_is_in_its_ungraded_picture(
+    tmp_path: Path, fixed_looks: dict[str, Look]
+) -> None:
+    folder, out = takes(tmp_path / "takes", 1), tmp_path / "out"
+    fixed_looks["scene01 é.mp4"] = WARM
+    copying = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
+    tool = {"kind": "pipe", "command": ["{python}", "-c", copying]}
+    settings = LOSSLESS | {"handover": {"ungraded": True}, "outside": {"same": tool}}
+    api.run(folder, out, settings=settings)
+    (cut,) = timeline(out / "timeline-ungraded.otio").pictures[0].cuts
+    assert cut.media.file == "ungraded/scene01 é.mp4"
 
 
 def test_a_delivery_is_read_where_it_lies(tmp_path: Path) -> None:
