@@ -201,13 +201,13 @@ class Clip(Artifact):
 
     `digest` is the SHA-256 of the file. `warnings` are sentences for the user about what had to be
     guessed or ignored. `first_frames`: no more of it is seen than these, by a draft or a cut; `None` is all.
-    `start_seconds`: it is seen from this time of the container's clock on, its frame `first_frame`; `None`: from the
-    first. `original`: the file, where `path` is but the name of one of several uses that a cut makes of it. `remade`:
-    the file with the pictures that an outside tool made of it, which `container` and `picture` describe then, and its
-    digest.
+    `start_seconds`: it is seen from this time of the container's clock on, its frame `first_frame`; `None`: from
+    the first. `file_frames`: how many frames the file has, where a cut uses a part of them. `original`: the file,
+    where `path` is but the name of one of several uses that a cut makes of it. `remade`: the file with the pictures
+    that an outside tool made of it, which `container` and `picture` describe then, and its digest.
     """
 
-    schema: ClassVar[str] = "postpipe.clip.3"
+    schema: ClassVar[str] = "postpipe.clip.4"
     path: Path
     digest: str
     size_bytes: int
@@ -219,6 +219,7 @@ class Clip(Artifact):
     first_frames: int | None = None
     start_seconds: Fraction | None = None
     first_frame: int = 0
+    file_frames: int | None = None
     original: Path | None = None
     remade: Path | None = None
     remade_digest: str | None = None

@@ -77,6 +77,7 @@ def used_part(clip: Clip, stretch: Stretch) -> tuple[Clip, Fraction]:
         first_frames=count,
         start_seconds=start if first else None,
         first_frame=first,
+        file_frames=len(ticks),
     )
     return part, stretch.at - _since_start(first, start - int(ticks[0]) * base, picture.rate)
 

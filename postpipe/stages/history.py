@@ -23,11 +23,14 @@ FIXES: dict[str, tuple[tuple[str, str], ...]] = {
     "flicker": (("c2pa.enhanced", "flicker was taken out"),),
     "chained": (("c2pa.adjustedColor", "exposure was led over from the take before"),),
     "colour": (("c2pa.adjustedColor", "colour was matched to the other takes"),),
-    "upscale": (("c2pa.resized", "the picture was made larger"), ("c2pa.enhanced", "detail was restored")),
+    "upscale": (("c2pa.enhanced", "edges and detail were restored while the picture was made larger"),),
     "lipsync": (("c2pa.dubbed", "sound was moved to fit the lips"),),
     "sound": (("c2pa.dubbed", "sound was treated"),),
 }
-"""What each fix is called. One that is not listed is an edit (`c2pa.edited`) under its own name."""
+"""What each fix is called. One that is not listed is an edit (`c2pa.edited`) under its own name.
+
+That an upscaler made the picture larger is told once, with the sizes, where it is fitted into the project's size.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,7 @@ class TellHistory(Task):
 
         def steps() -> Iterator[Action]:
             yield from _outside(prepared)
-            if len(shown) < time_map.cadence.frames:
-                yield Action(
-                    "c2pa.trimmed",
-                    f"frames {shown.start} to {shown.stop - 1} of {time_map.cadence.frames} are kept",
-                    {
-                        "first_frame": shown.start,
-                        "frames": len(shown),
-                        "of_frames": time_map.cadence.frames,
-                        "rate": format_rate(time_map.rate),
-                    },
-                )
+            yield from _trimmed(clip, times, time_map, shown)
             if (speed := _speed(times, time_map, shown)) is not None:
                 yield Action("c2pa.changedSpeed", f"plays at {speed:.3f} of its speed", {"speed": round(speed, 6)})
             for fix in (*rendered.fixes, *([shift.fix] if shift and shift.fix else [])):
@@ -92,7 +85,22 @@ def _outside(prepared: Prepared | None) -> Iterator[Action]:
             yield Action("c2pa.edited", f"its pictures went through {use.tool}", figures)
 
 
+def _trimmed(clip: Clip, times: FrameTimes, time_map: TimeMap, shown: range) -> Iterator[Action]:
+    """Tell which frames are kept: of the file where a cut uses a part of it, else of the take at the film's rate."""
+    if clip.file_frames is not None:
+        first, last = (clip.first_frame + int(time_map.cadence.source[at]) for at in (shown.start, shown.stop - 1))
+        whole, rate = clip.file_frames, times.rate
+    else:
+        first, last, whole, rate = shown.start, shown.stop - 1, time_map.cadence.frames, time_map.rate
+    frames = last + 1 - first
+    if frames < whole:
+        figures = {"first_frame": first, "frames": frames, "of_frames": whole, "rate": format_rate(rate)}
+        yield Action("c2pa.trimmed", f"frames {first} to {last} of {whole} are kept", figures)
+
+
 def _fixed(fix: Fix) -> Iterator[Action]:
+    if fix.stage == "upscale" and fix.parameters.get("kind") == "lanczos":
+        return  # plain resampling makes it larger and nothing else
     for name, description in FIXES.get(fix.stage, (("c2pa.edited", f"{fix.stage} was applied"),)):
         yield Action(name, description, {"fix": fix.stage, **_plain(fix.parameters)})
 

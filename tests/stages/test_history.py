@@ -70,7 +70,23 @@ def test_fixes_are_told_unless_they_were_rolled_back(clip: Clip) -> None:
     assert history.actions[0].parameters == {"fix": "flicker", "mode": "on"}
     fixes = [Fix(name, {}, {}, {}, True) for name in ("colour", "lipsync", "upscale", "something new")]
     history = told(clip, rendered=RenderedClip((), tuple(fixes)))
-    assert names(history) == ["adjustedColor", "dubbed", "resized", "enhanced", "edited", "transcoded"]
+    assert names(history) == ["adjustedColor", "dubbed", "enhanced", "edited", "transcoded"]
+
+
+def test_an_enlarged_take_is_told_as_resized_once_and_as_enhanced_only_where_detail_was_made(clip: Clip) -> None:
+    project = ProjectFormat(128, 96, Fraction(24), "letterbox", PIXEL_FORMATS["yuv420p"], DELIVERY_COLOUR)
+    for kind, expected in (("sharp", ["enhanced"]), ("lanczos", [])):
+        fix = Fix("upscale", {"kind": kind}, {}, {}, True)
+        history = told(clip, project=project, rendered=RenderedClip((), (fix,)))
+        assert names(history) == [*expected, "resized", "transcoded"]
+
+
+def test_a_cut_that_uses_a_part_of_a_file_trims_it(clip: Clip) -> None:
+    part = replace(clip, first_frames=48, first_frame=100, file_frames=200)
+    cadence = Cadence.of(TIMES, Fraction(12))
+    history = told(part, time_map=TimeMap(cadence, 0, cadence.frames))
+    assert names(history) == ["trimmed", "transcoded"]
+    assert history.actions[0].parameters == {"first_frame": 101, "frames": 47, "of_frames": 200, "rate": "24/1"}
 
 
 def test_a_trim_is_told_with_its_frames_handles_included(clip: Clip) -> None:
