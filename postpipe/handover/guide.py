@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from postpipe.handover.timeline import Cut, Film
-from postpipe.timing import format_rate
 
 _PROGRAMS = """\
 DaVinci Resolve   File > Import > Timeline: {stem}.xml. Switch "Automatically import source clips" on.
@@ -50,11 +49,13 @@ def _film(stem: str, film: Film) -> Iterator[str]:
     yield "-" * len(f"{stem}: {film.name}")
     yield ""
     yield (
-        f"{film.frames} frames of {film.size[0]} x {film.size[1]} at {format_rate(film.rate)} per second, "
+        f"{film.frames} frames of {film.size[0]} x {film.size[1]} at {float(film.rate):.5g} per second, "
         f"from {film.timecode(0)} to {film.timecode(film.frames)}"
     )
     if any(cut.look and not cut.look.baked for cut in cuts):
         yield "Pictures without their looks: each clip that names one is to be graded with it."
+    elif not any(cut.look for cut in cuts):
+        yield "Finished pictures: no clip has a look."
     else:
         yield "Finished pictures: clips have their looks already, which must not be applied again."
     yield from film.notes

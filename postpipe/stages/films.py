@@ -12,20 +12,30 @@ from pathlib import Path
 from postpipe.delivery import Encoding, FrameTimes, ProjectFormat, RenderedClip, TimeMap
 from postpipe.edit import Edit, Event, starts
 from postpipe.handover.timeline import ClipLook, Cut, Dissolve, Film, Lane, Mark, Media
+from postpipe.lipsync import SoundShift
 from postpipe.look import LookFile
 from postpipe.model import Clip, Remarks
 from postpipe.timing import parse_timecode
 
+MENDED = {
+    "flicker": "flicker was taken out",
+    "chained": "exposure was led over from the take before",
+    "upscale": "enlarged",
+    "finish": "went through a program of yours at the end",
+}
+"""What each fix is called. One that is not listed goes by its own name; looks and sound have words of their own."""
+
 
 @dataclass(frozen=True)
 class Shown:
-    """A take that is delivered: its file below the delivery folder, with so many frames."""
+    """A take that is delivered: its file below the delivery folder, with so many frames and its sound moved so."""
 
     clip: Clip
     times: FrameTimes
     time_map: TimeMap
     file: str
     frames: int
+    shift: SoundShift | None
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,12 @@ class FilmMaker:
         look = self.looks.get(path)
         if look is not None and look.files and look.description:
             yield f"colour: {look.description}"
-        others = [fix.stage for fix in self.rendered[path].fixes if fix.kept and fix.stage != "colour"]
+        kept = [fix.stage for fix in self.rendered[path].fixes if fix.kept and fix.stage != "colour"]
+        others = [MENDED.get(stage, stage) for stage in kept]
+        shift = self.shown[path].shift
+        if shift is not None and shift.delay_seconds:
+            ms, way = abs(float(shift.delay_seconds)) * 1000, "later" if shift.delay_seconds > 0 else "earlier"
+            others.append(f"sound was moved {ms:.0f} ms {way} to fit the lips")
         if others:
             yield f"mended: {', '.join(others)}"
 

@@ -135,6 +135,7 @@ class WriteTimelines(_Handover, Task):
         rendered: Each[RenderedClip],
         looks: Each[LookFile | None],
         remarks: Each[Remarks],
+        shifts: Each[SoundShift] | None,
         project: ProjectFormat,
         encoding: Encoding,
         folder: DeliveryFolder,
@@ -146,7 +147,9 @@ class WriteTimelines(_Handover, Task):
 
         start = self._start(project)
         shown = {
-            path: Shown(clips[path], times[path], time_maps[path], file.files[0].path, file.frames)
+            path: Shown(
+                clips[path], times[path], time_maps[path], file.files[0].path, file.frames, (shifts or {}).get(path)
+            )
             for path, file in delivered.items()
         }
         maker = FilmMaker(edit, shown, rendered, looks, remarks, project, encoding, folder.path)
