@@ -65,7 +65,7 @@ class LipSync(Facts):
             "offset_ms": self.offset_ms,
             "confidence": self.confidence,
             "guess_ms": self.guess_ms,
-            "halves_ms": list(self.halves_ms) if self.halves_ms else None,
+            "halves_ms": [round(half, 1) for half in self.halves_ms] if self.halves_ms else None,
             "windows": [
                 {
                     "start_seconds": window.start_seconds,

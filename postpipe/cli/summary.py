@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 FLICKER_PERCENT = 0.4  # below it nobody sees flicker, and clean clips stay below it
 LATE_MS, EARLY_MS = -60.0, 40.0  # of sound; EBU R37: what lies between is right
+NAMED = 3  # files in one line
 DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last second: seen side by side
 
 
@@ -25,6 +27,7 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
         console.print(f"{out / 'clips'}: {len(films)} films, {frames['delivered']} frames in all", markup=False)
     else:
         _print_sequence(console, sequence, out)
+    _print_fixes(console, document["takes"])
     if draft is not None:
         _print_draft(console, draft)
     console.print(
@@ -39,7 +42,7 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
 def _print_sequence(console: Console, sequence: dict[str, Any], out: Path) -> None:
     loudness = sequence["loudness_lufs"]
     console.print(
-        f"{out / sequence['file']}: {sequence['frames']} frames at {sequence['rate']}, "
+        f"{out / sequence['file']}: {sequence['frames']} frames at {_rate(sequence['rate'])}, "
         f"{sequence['seconds']:.3f} s, sound {'silent' if loudness is None else f'{loudness:.1f} LUFS'}",
         markup=False,
     )
@@ -51,8 +54,20 @@ def _print_sequence(console: Console, sequence: dict[str, Any], out: Path) -> No
             f"{steps} steps of exposure",
             markup=False,
         )
+    signed = sequence["provenance"]["signed_with"]
+    if signed is not None:
+        console.print(f"C2PA: the film is signed {_SIGNED[signed]}", markup=False)
     for warning in sequence["warnings"]:
         console.print(f"{sequence['file']}: {warning}", style="yellow", markup=False)
+
+
+def _print_fixes(console: Console, takes: list[dict[str, Any]]) -> None:
+    """Print how many takes have each fix, and where one did not help; each by the name that `--only` takes."""
+    for word, kept in (("fixes", True), ("fixes that did not help, taken back", False)):
+        count = Counter(fix["stage"] for take in takes for fix in take["fixes"] if fix["kept"] is kept)
+        if count:
+            counted = ", ".join(f"{stage} ({number})" for stage, number in sorted(count.items()))
+            console.print(f"{word}: {counted}", markup=False)
 
 
 def _print_draft(console: Console, draft: dict[str, Any]) -> None:
@@ -102,9 +117,14 @@ def _table(console: Console, takes: list[dict[str, Any]]) -> None:
     for take in takes:
         table.add_row(*_row(take))
     console.print(table)
+    alike: dict[str, list[str]] = {}  # what is said of many takes is said once
     for take in takes:
         for warning in take["warnings"]:
-            console.print(f"{take['file']}: {warning}", style="yellow", markup=False)
+            alike.setdefault(warning, []).append(take["file"])
+    for warning, files in alike.items():
+        more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+        console.print(f"{', '.join(files[:NAMED])}{more}: {warning}", style="yellow", markup=False)
+    for take in takes:
         if take["skipped"]:
             console.print(f"{take['file']}: skipped: {take['skipped']['reason']}", style="red", markup=False)
 
@@ -160,11 +180,25 @@ def findings(take: dict[str, Any]) -> list[str]:
         found.append("silent")
     offset = facts.get("lipsync", {}).get("offset_ms") or 0.0
     if not LATE_MS <= offset <= EARLY_MS:
-        found.append(f"sound {abs(offset):.0f} ms {'early' if offset > 0 else 'late'}")
+        found.append(f"sound {abs(offset):.0f} ms {'early' if offset > 0 else 'late'}{_of_sound(take)}")
+    found += [_MARKS[kind] for kind in dict.fromkeys(mark["kind"] for mark in facts.get("marks", []))]
     broken = facts.get("settings", {}).get("broken", [])
     return found + [f"{miss['name']} {miss['found']}, not {miss['expected']}" for miss in broken]
 
 
+def _of_sound(take: dict[str, Any]) -> str:
+    """Return what became of sound that is early or late, of a take that is delivered."""
+    if not take["selected"] or take["render"] is None:
+        return ""
+    return ", put right" if any(fix["stage"] == "lipsync" and fix["kept"] for fix in take["fixes"]) else ", left so"
+
+
+_SIGNED = {
+    "development": "with a development certificate, which vouches for nobody",
+    "certificate": "with your certificate",
+    "command": "by your program",
+}
+_MARKS = {"static": "visible mark", "moving": "visible mark that moves", "hidden": "hidden mark"}
 _COUNTED = (
     ("black_frames", "black"),
     ("white_frames", "white"),

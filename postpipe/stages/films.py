@@ -21,7 +21,6 @@ MENDED = {
     "flicker": "flicker was taken out",
     "chained": "exposure was led over from the take before",
     "upscale": "enlarged",
-    "finish": "went through a program of yours at the end",
 }
 """What each fix is called. One that is not listed goes by its own name; looks and sound have words of their own."""
 

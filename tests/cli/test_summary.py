@@ -1,0 +1,42 @@
+"""What a person reads of takes on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from postpipe.cli.summary import findings, print_takes
+
+
+def take(**changes: Any) -> dict[str, Any]:
+    return {
+        "file": "a.mp4",
+        "scene": "a",
+        "selected": True,
+        "skipped": None,
+        "media": {"width": 64, "height": 48, "rate": "24/1", "vfr": False},
+        "facts": {"sound": {"silent": False}},
+        "fixes": [],
+        "render": {},
+        "warnings": [],
+    } | changes
+
+
+def test_what_became_of_late_sound_is_said_of_delivered_takes() -> None:
+    facts = {"sound": {"silent": False}, "lipsync": {"offset_ms": -278.3}}
+    moved = {"stage": "lipsync", "kept": True}
+    assert findings(take(facts=facts, fixes=[moved])) == ["sound 278 ms late, put right"]
+    assert findings(take(facts=facts, fixes=[moved | {"kept": False}])) == ["sound 278 ms late, left so"]
+    assert findings(take(facts=facts, selected=False, render=None)) == ["sound 278 ms late"]
+
+
+def test_marks_are_told_once_for_each_kind() -> None:
+    marks = [{"kind": kind} for kind in ("static", "static", "moving", "hidden")]
+    facts = {"sound": {"silent": False}, "marks": marks}
+    assert findings(take(facts=facts)) == ["visible mark", "visible mark that moves", "hidden mark"]
+
+
+def test_what_is_said_of_many_takes_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    print_takes([take(file=f"{name}.mp4", warnings=["no colour tags"]) for name in "abcde"])
+    assert "a.mp4, b.mp4, c.mp4 and 2 more: no colour tags\n" in capsys.readouterr().out
