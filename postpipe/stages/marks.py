@@ -29,7 +29,9 @@ from postpipe.marks import (
 from postpipe.model import Artifact, Clip, PictureStream, Plane
 from postpipe.stages import mark_survival
 from postpipe.stages.fit import Fit
-from postpipe.stages.mark_search import MOSTLY, Found, jumping, lasting, seen_share, still_share
+from postpipe.stages.mark_areas import Found
+from postpipe.stages.mark_jumps import jumping
+from postpipe.stages.mark_search import MOSTLY, lasting, seen_share, still_share
 
 RATE_HZ = 5.0
 """How many frames of each second are looked at."""
