@@ -164,36 +164,48 @@ def _add_edges(picture, earlier, height, width, across, down, strength, change):
 @kernel
 def _find_changes(pictures, count, middle, height, width, reach, out):
     before, after = middle, count - 1 - middle
+    size = _at(height * width)
     change = np.zeros(height * width, np.int32)
     for y in range(height):
         row = _at(y * width)
         for k in range(count):
-            share = _i32(0)
-            if k < middle:
-                share = _i32(-after)
-            elif k > middle:
-                share = _i32(before)
-            start = _at(k * height * width) + row
+            if k == middle:
+                continue
+            share, start = _i32(before if k > middle else -after), _at(k) * size + row
             for x in range(_at(width)):
                 change[row + x] += share * _i32(pictures[start + x])
     scale = np.float32(1 / (before * after))
-    sums = np.zeros(width + 1, np.int32)
-    for y in range(min(reach, height)):
-        for x in range(width):
-            sums[x] += change[y * width + x]
-    totals = np.zeros(width + 1, np.int64)
-    for y in range(height):
-        top, bottom = max(0, y - reach), min(height, y + reach + 1)
-        if y + reach < height:
-            for x in range(width):
-                sums[x] += change[(y + reach) * width + x]
-        if y > reach:
-            for x in range(width):
-                sums[x] -= change[(y - reach - 1) * width + x]
-        for x in range(width):
-            totals[x + 1] = totals[x] + sums[x]
-        for x in range(width):
+    sums, totals = np.zeros(width, np.int32), np.zeros(width + 1, np.int32)
+    for y in range(-reach, height):
+        _add_row(change, y + reach, height, 1, sums)
+        _add_row(change, y - reach - 1, height, -1, sums)
+        if y >= 0:
+            for x in range(_at(width)):
+                totals[x + _at(1)] = totals[x] + sums[x]
+            _write_changes(change, totals, y, min(height, y + reach + 1) - max(0, y - reach), reach, scale, out)
+
+
+@kernel
+def _add_row(change, y, height, sign, sums):
+    if 0 <= y < height:
+        row = _at(y * sums.size)
+        for x in range(_at(sums.size)):
+            sums[x] += _i32(sign) * change[row + x]
+
+
+@kernel
+def _write_changes(change, totals, y, rows, reach, scale, out):
+    width = totals.size - 1
+    row = _at(y * width)
+    inner = min(width, reach), max(min(width, reach), width - reach)
+    for first, last in ((0, inner[0]), (inner[1], width)):
+        for x in range(first, last):
             left, right = max(0, x - reach), min(width, x + reach + 1)
-            around = np.float32(totals[right] - totals[left]) / np.float32((right - left) * (bottom - top))
-            value = (np.float32(change[y * width + x]) - around) * scale
-            out[y * width + x] = np.int8(min(np.float32(127), max(np.float32(-127), value)))
+            around = np.float32(totals[right] - totals[left]) / np.float32((right - left) * rows)
+            value = (np.float32(change[row + _at(x)]) - around) * scale
+            out[row + _at(x)] = np.int8(min(np.float32(127), max(np.float32(-127), value)))
+    less = np.float32(1) / np.float32((2 * reach + 1) * rows)
+    for x in range(_at(inner[0]), _at(inner[1])):
+        around = np.float32(totals[x + _at(reach + 1)] - totals[x - _at(reach)]) * less
+        value = (np.float32(change[row + x]) - around) * scale
+        out[row + x] = np.int8(min(np.float32(127), max(np.float32(-127), value)))

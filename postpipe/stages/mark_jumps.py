@@ -40,7 +40,7 @@ OVERLAP = 0.3  # correlation of their details, one laid over the other
 FITS = 3  # ways to lay one over the other that are tried
 TURNED = 0.1  # share of a word's width by which what is beside it may differ
 COMMON_HEIGHT, COMMON_WIDTH = 0.5, 0.4  # share of the larger one's box that is common to both
-ALIKE, FINE = 0.6, 0.62  # correlation of their changes, and of their detail alone
+ALIKE, FINE, TOGETHER = 0.5, 0.62, 1.25  # correlation of their changes, of their detail alone, and the sum of both
 EQUAL = 0.5  # the strength of one by the other's,
 SURE, FAINT = 0.88, 0.15  # which may be less where they are so much alike: white on white is faint
 THERE, GONE = 0.5, 0.25  # median correlation with pictures that show it; by how much less, with those that do not
@@ -179,7 +179,7 @@ def _jumps(changes: _Changes, patches: list[_Patch]) -> Iterator[_Jump]:
 def _alike(one: Patch, other: Patch) -> float:
     """Return the correlation of two changes that may be one mark's, 0 where they are not."""
     alike, fine = correlation(one, other), correlation(outlined(one, 2), outlined(other, 2))
-    if alike < ALIKE or fine < FINE:
+    if alike < ALIKE or fine < FINE or alike + fine < TOGETHER:
         return 0.0
     least = FAINT if min(alike, fine) >= SURE else EQUAL
     return alike if least <= float(other.std() / one.std()) <= 1 / least else 0.0
@@ -234,9 +234,9 @@ def _whole(changes: _Changes, jump: _Jump) -> tuple[Area, Patch]:
     least = jump.one[3] - jump.one[1]
     found = areas((both > 0).view(np.uint8), both, 1, LEVELS[0], 0.8 * least)
     area = max(found, key=lambda area: _share(area, jump.one), default=jump.one)
-    if _share(area, jump.one) < 0.3:
-        area = jump.one
     here = slices(_moved(area, -outer[0], -outer[1]))
+    if _share(area, jump.one) < 0.3 or not _alike(one[here], other[here]):
+        area, here = jump.one, slices(_moved(jump.one, -outer[0], -outer[1]))
     return area, (one[here] + other[here]) / 2
 
 
@@ -280,7 +280,12 @@ def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure:
             places[-1] = replace(places[-1], last=at)
         else:
             places.append(Found(sites[site], at, at, sure, pattern - pattern.mean()))
-    return [place for place in places if place.last - place.first + 1 >= STAY]
+    # one that is cut short by the first or last picture may be shorter
+    return [
+        place
+        for place in places
+        if place.last - place.first + 1 >= (2 if place.first == 0 or place.last == count - 1 else STAY)
+    ]
 
 
 def _with_emblem(sites: set[Area], patches: list[_Patch]) -> dict[Area, Area]:
