@@ -83,7 +83,7 @@ class _Changes:
         rows, columns = slices(area)
         before, after = self.pictures[max(0, at - WINDOW) : at], self.pictures[at + 1 : at + 1 + WINDOW]
         with_it, without = (
-            float(np.median([correlation(outlined(picture), pattern) for picture in part[:, rows, columns]]))
+            float(np.median(_resemble(outlined(part[:, rows, columns]), pattern)))
             for part in ((after, before) if sign > 0 else (before, after))
         )
         return with_it >= THERE and INVERSE <= without <= with_it - GONE
@@ -264,10 +264,9 @@ def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure:
     count = len(pictures)
     likeness = np.empty((len(sites), count))
     for number, site in enumerate(sites):
-        patches = pictures[:, *slices(site)].astype(np.float32)
-        for at in range(count):
-            average = patches[max(0, at - SMOOTH) : at + SMOOTH + 1].mean(axis=0)
-            likeness[number, at] = correlation(outlined(average), pattern)
+        patches = outlined(pictures[:, *slices(site)])
+        smooth = [patches[max(0, at - SMOOTH) : at + SMOOTH + 1].mean(axis=0) for at in range(count)]
+        likeness[number] = _resemble(np.stack(smooth), pattern)
     at_best = likeness.argmax(axis=0)
     best = likeness.max(axis=1)
     there = [int(at_best[at]) for at in range(count)]
@@ -322,19 +321,30 @@ def _in_box(changes: _Changes, stay: Found, box: Area) -> Found:
 # Patches
 
 
-def outlined(patch: NDArray[Any], reach: int = REACH) -> Patch:
-    """Return a patch less the mean of each pixel's surroundings, the square `reach` pixels to each side inside it."""
-    rows, columns = patch.shape
-    totals = np.zeros((rows + 1, columns + 1))
-    totals[1:, 1:] = patch.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
+def outlined(patches: NDArray[Any], reach: int = REACH) -> Patch:
+    """Return patches, `(…, rows, columns)`, less the mean of each pixel's surroundings.
+
+    That is the square `reach` pixels to each side, as far as the patch goes.
+    """
+    *_, rows, columns = patches.shape
+    totals = np.zeros((*patches.shape[:-2], rows + 1, columns + 1), np.float32)
+    totals[..., 1:, 1:] = patches.cumsum(axis=-2, dtype=np.float32).cumsum(axis=-1)
     (top, bottom), (left, right) = (
         (np.maximum(0, np.arange(size) - reach), np.minimum(size, np.arange(size) + reach + 1))
         for size in (rows, columns)
     )
-    down = totals[bottom] - totals[top]
-    around = (down[:, right] - down[:, left]) / np.outer(bottom - top, right - left)
-    less: Patch = (patch - around).astype(np.float32)
+    down = totals[..., bottom, :] - totals[..., top, :]
+    around = (down[..., right] - down[..., left]) / np.outer(bottom - top, right - left).astype(np.float32)
+    less: Patch = patches - around
     return less
+
+
+def _resemble(patches: Patch, pattern: Patch) -> NDArray[np.float32]:
+    """Return the correlation of each of the patches, `(n, rows, columns)`, with a pattern."""
+    shifted, wanted = patches - patches.mean(axis=(1, 2), keepdims=True), pattern - pattern.mean()
+    sizes = np.sqrt(np.einsum("nij,nij->n", shifted, shifted) * np.einsum("ij,ij->", wanted, wanted))
+    products: NDArray[np.float32] = np.einsum("nij,ij->n", shifted, wanted)
+    return np.divide(products, sizes, out=np.zeros_like(products), where=sizes > 0)
 
 
 def _share(one: Area, other: Area) -> float:
