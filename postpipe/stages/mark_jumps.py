@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from postpipe_kernels import overlay
 
-from postpipe.stages.mark_areas import Area, Found, areas, correlation, meet, ring_of, slices
+from postpipe.stages.mark_areas import Area, Found, areas, centred, correlation, meet, ring_of, slices
 
 Patch = NDArray[np.float32]
 
@@ -267,18 +267,16 @@ def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure:
         patches = outlined(pictures[:, *slices(site)])
         smooth = [patches[max(0, at - SMOOTH) : at + SMOOTH + 1].mean(axis=0) for at in range(count)]
         likeness[number] = _resemble(np.stack(smooth), pattern)
-    at_best = likeness.argmax(axis=0)
-    best = likeness.max(axis=1)
-    there = [int(at_best[at]) for at in range(count)]
-    shown = [likeness[site, at] >= max(SHOWN, BEST * best[site]) for at, site in enumerate(there)]
+    there: list[int] = likeness.argmax(axis=0).tolist()
+    least = np.maximum(SHOWN, BEST * likeness.max(axis=1))
     places: list[Found] = []
-    for at, site in enumerate(there):
-        if not shown[at]:
+    for at, number in enumerate(there):
+        if likeness[number, at] < least[number]:
             continue
-        if places and places[-1].area == sites[site] and at - places[-1].last <= UNSEEN:
+        if places and places[-1].area == sites[number] and at - places[-1].last <= UNSEEN:
             places[-1] = replace(places[-1], last=at)
         else:
-            places.append(Found(sites[site], at, at, sure, pattern - pattern.mean()))
+            places.append(Found(sites[number], at, at, sure, centred(pattern)))
     # one that is cut short by the first or last picture may be shorter
     return [
         place
@@ -307,7 +305,7 @@ def _turned_around(word: Area, box: Area, word2: Area, box2: Area) -> bool:
     left, right = word[1] - box[1], box[3] - word[3]
     left2, right2 = word2[1] - box2[1], box2[3] - word2[3]
     off = TURNED * (word[3] - word[1])
-    return max(left, right) > 4 * off and abs(left - right2) <= off and abs(right - left2) <= off
+    return max(left, right) > 2 * off and abs(left - right2) <= off and abs(right - left2) <= off
 
 
 def _in_box(changes: _Changes, stay: Found, box: Area) -> Found:
@@ -344,7 +342,8 @@ def _resemble(patches: Patch, pattern: Patch) -> NDArray[np.float32]:
     shifted, wanted = patches - patches.mean(axis=(1, 2), keepdims=True), pattern - pattern.mean()
     sizes = np.sqrt(np.einsum("nij,nij->n", shifted, shifted) * np.einsum("ij,ij->", wanted, wanted))
     products: NDArray[np.float32] = np.einsum("nij,ij->n", shifted, wanted)
-    return np.divide(products, sizes, out=np.zeros_like(products), where=sizes > 0)
+    np.divide(products, sizes, out=products, where=sizes > 0)
+    return products
 
 
 def _share(one: Area, other: Area) -> float:

@@ -86,6 +86,40 @@ def test_a_mark_that_jumps_is_found_over_what_stands_still(clip: Clip) -> None:
     assert [(region.first, region.last) for region in mark.regions] == [(0, 11), (12, 23), (24, 35)]
 
 
+def test_a_mark_that_fades_and_jumps_is_found_over_what_moves(clip: Clip) -> None:
+    places, fades = [(20, 20), (230, 100), (20, 140)], {10: 0.3, 11: 0.15, 12: 0.15, 13: 0.3, 22: 0.3, 23: 0.1, 24: 0.2}
+    pictures = [marked(scene(index, moves=True), *places[index // 12], fades.get(index, 0.45)) for index in range(36)]
+    (mark,) = search(clip, pictures).marks
+    assert mark.kind == "moving"
+    for region, place, first in zip(mark.regions, places, (0, 12, 24), strict=True):
+        assert region.box.overlap(at(*place)) > 0.6
+        assert abs(region.first - first) <= 2
+        assert abs(region.last - (first + 11)) <= 2
+
+
+def test_an_emblem_may_be_now_left_and_now_right_of_its_word(clip: Clip) -> None:
+    emblem = np.hypot(*(np.mgrid[:15, :15] - 7)) < 7.5
+    emblem &= np.hypot(*(np.mgrid[:15, :15] - 7)) > 3
+
+    def turning(index: int) -> np.ndarray:
+        left, top = (20, 20) if index < 15 else (210, 100)
+        light = marked(scene(index, moves=False), left + 21 if index < 15 else left, top)
+        start = left if index < 15 else left + 72
+        light[top : top + 15, start : start + 15][emblem] = 220
+        return light
+
+    (mark,) = search(clip, [turning(index) for index in range(30)]).marks
+    for region, (left, top) in zip(mark.regions, [(20, 20), (210, 100)], strict=True):
+        assert region.box.overlap(Box(left, top, left + 87, top + 15)) > 0.8
+
+
+def test_what_moves_and_stands_still_again_is_no_mark(clip: Clip) -> None:
+    def shifted(index: int) -> np.ndarray:  # all of the picture goes to another place
+        return np.roll(scene(0, moves=False), 40 * (index // 12), axis=1)
+
+    assert search(clip, [shifted(index) for index in range(36)]).marks == ()
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_nothing_is_said_of_a_bare_picture(clip: Clip, moves: bool) -> None:
     found = search(clip, [scene(index, moves=moves) for index in range(36)])
