@@ -237,7 +237,7 @@ def _whole(changes: _Changes, jump: _Jump) -> tuple[Area, Patch]:
     here = slices(_moved(area, -outer[0], -outer[1]))
     if _share(area, jump.one) < 0.3 or not _alike(one[here], other[here]):
         area, here = jump.one, slices(_moved(jump.one, -outer[0], -outer[1]))
-    return area, (one[here] + other[here]) / 2
+    return area, (one[here] + other[here]) * np.float32(0.5)
 
 
 # All its places
@@ -305,7 +305,7 @@ def _turned_around(word: Area, box: Area, word2: Area, box2: Area) -> bool:
     left, right = word[1] - box[1], box[3] - word[3]
     left2, right2 = word2[1] - box2[1], box2[3] - word2[3]
     off = TURNED * (word[3] - word[1])
-    return max(left, right) > 2 * off and abs(left - right2) <= off and abs(right - left2) <= off
+    return max(left, right) > 4 * off and abs(left - right2) <= off and abs(right - left2) <= off
 
 
 def _in_box(changes: _Changes, stay: Found, box: Area) -> Found:

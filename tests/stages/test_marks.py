@@ -97,22 +97,6 @@ def test_a_mark_that_fades_and_jumps_is_found_over_what_moves(clip: Clip) -> Non
         assert abs(region.last - (first + 11)) <= 2
 
 
-def test_an_emblem_may_be_now_left_and_now_right_of_its_word(clip: Clip) -> None:
-    emblem = np.hypot(*(np.mgrid[:15, :15] - 7)) < 7.5
-    emblem &= np.hypot(*(np.mgrid[:15, :15] - 7)) > 3
-
-    def turning(index: int) -> np.ndarray:
-        left, top = (20, 20) if index < 15 else (210, 100)
-        light = marked(scene(index, moves=False), left + 21 if index < 15 else left, top)
-        start = left if index < 15 else left + 72
-        light[top : top + 15, start : start + 15][emblem] = 220
-        return light
-
-    (mark,) = search(clip, [turning(index) for index in range(30)]).marks
-    for region, (left, top) in zip(mark.regions, [(20, 20), (210, 100)], strict=True):
-        assert region.box.overlap(Box(left, top, left + 87, top + 15)) > 0.8
-
-
 def test_what_moves_and_stands_still_again_is_no_mark(clip: Clip) -> None:
     def shifted(index: int) -> np.ndarray:  # all of the picture goes to another place
         return np.roll(scene(0, moves=False), 40 * (index // 12), axis=1)
