@@ -260,13 +260,16 @@ def _sites(changes: _Changes, area: Area, pattern: Patch) -> list[Area]:
 
 
 def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure: float) -> list[Found]:
-    """Return at which of the sites a mark is when, in order: where a few pictures, averaged, resemble it most."""
+    """Return at which of the sites a mark is when, in order.
+
+    That is where a picture, and the average of those around it, resemble the mark most.
+    """
     count = len(pictures)
     likeness = np.empty((len(sites), count))
     for number, site in enumerate(sites):
         patches = outlined(pictures[:, *slices(site)])
         smooth = [patches[max(0, at - SMOOTH) : at + SMOOTH + 1].mean(axis=0) for at in range(count)]
-        likeness[number] = _resemble(np.stack(smooth), pattern)
+        likeness[number] = (_resemble(np.stack(smooth), pattern) + _resemble(patches, pattern)) / 2
     there: list[int] = likeness.argmax(axis=0).tolist()
     least = np.maximum(SHOWN, BEST * likeness.max(axis=1))
     places: list[Found] = []
