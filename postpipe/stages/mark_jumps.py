@@ -45,8 +45,9 @@ EQUAL = 0.5  # the strength of one by the other's,
 SURE, FAINT = 0.88, 0.15  # which may be less where they are so much alike: white on white is faint
 THERE, GONE = 0.5, 0.25  # median correlation with pictures that show it; by how much less, with those that do not
 INVERSE = -0.35  # correlation with those, at least: below, the pattern is of what was there before
-AGAIN = 0.5  # correlation of a change with a known pattern
+AGAIN, NEARLY = 0.5, 0.4  # correlation of a change with a known pattern, and of both at half the size
 SHOWN, BEST = 0.3, 0.5  # correlation of pictures with it; share of the place's best
+ALONE = 0.25  # the same share, of a picture that is not averaged with others
 SMOOTH = 2  # pictures to each side that are averaged to tell when a mark is there
 UNSEEN, STAY = 8, 4  # pictures that it may not be seen for in between, and that it stays for, at least
 
@@ -248,12 +249,19 @@ def _sites(changes: _Changes, area: Area, pattern: Patch) -> list[Area]:
     import cv2  # only takes with such a mark need it
 
     rows, columns = pattern.shape
+    half = cv2.resize(pattern, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     sites = [area]
-    for change in changes.maps.values():
-        scores = cv2.matchTemplate(change.astype(np.float32), pattern, cv2.TM_CCOEFF_NORMED)
+    for at, change in changes.maps.items():
+        small = cv2.resize(change.astype(np.float32), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        scores = cv2.matchTemplate(small, half, cv2.TM_CCOEFF_NORMED)
         for sign in (1, -1):
             _, score, _, (left, top) = cv2.minMaxLoc(sign * scores)
-            place = top, left, top + rows, left + columns
+            if score < NEARLY:
+                continue
+            top, left = max(0, 2 * top - 2), max(0, 2 * left - 2)
+            near = changes.of(at, sign, (top, left, top + rows + 5, left + columns + 5))
+            _, score, _, (right, down) = cv2.minMaxLoc(cv2.matchTemplate(near, pattern, cv2.TM_CCOEFF_NORMED))
+            place = _moved((0, 0, rows, columns), top + down, left + right)
             if score >= AGAIN and not any(meet(place, site) for site in sites):
                 sites.append(place)
     return sites
@@ -269,7 +277,9 @@ def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure:
     for number, site in enumerate(sites):
         patches = outlined(pictures[:, *slices(site)])
         smooth = [patches[max(0, at - SMOOTH) : at + SMOOTH + 1].mean(axis=0) for at in range(count)]
-        likeness[number] = (_resemble(np.stack(smooth), pattern) + _resemble(patches, pattern)) / 2
+        alone = _resemble(patches, pattern)
+        likeness[number] = (_resemble(np.stack(smooth), pattern) + alone) / 2
+        likeness[number, alone < ALONE * alone.max()] = 0
     there: list[int] = likeness.argmax(axis=0).tolist()
     least = np.maximum(SHOWN, BEST * likeness.max(axis=1))
     places: list[Found] = []
