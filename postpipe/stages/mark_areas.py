@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from postpipe_kernels import overlay
+from postpipe_kernels import overlay, shrink
 
+from postpipe.model import PictureStream, Plane
+
+LONG_EDGE = 640
+"""Pixels that the longer side of the small pictures has at most."""
 MOST_GROUPS = 4096
 """Groups of cells that are looked at: with more, the picture is in pieces."""
 
@@ -33,6 +37,21 @@ class Found:
     last: int
     confidence: float
     pattern: NDArray[np.float32]
+
+
+def shrink_factor(picture: PictureStream) -> int:
+    """Return by how much small pictures are smaller: 1, 2, 4 or 8."""
+    return next((side for side in (1, 2, 4) if max(picture.width, picture.height) <= LONG_EDGE * side), 8)
+
+
+def small_luma(plane: Plane, side: int, bits: int) -> NDArray[np.uint8]:
+    """Return luma at 1/`side`, in 8-bit code values."""
+    if side == 1:
+        small = plane
+    else:
+        small, sums = shrink.empty_small(plane, side, side)
+        shrink.shrink_plane(plane, side, side, small, sums)
+    return np.ascontiguousarray(small >> (bits - 8), dtype=np.uint8)
 
 
 def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float) -> Iterator[Area]:

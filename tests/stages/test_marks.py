@@ -16,7 +16,8 @@ from postpipe.media.frames import allocate
 from postpipe.media.probe import probe
 from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec
 from postpipe.stages import mark_survival
-from postpipe.stages.marks import KeepPictures, WatchMarks, shrink_factor, small_luma
+from postpipe.stages.mark_areas import shrink_factor, small_luma
+from postpipe.stages.marks import KeepPictures, WatchMarks
 from tests.clips import make_clip
 
 BT709 = ColourSpec("bt709", "limited", "bt709", "bt709")
