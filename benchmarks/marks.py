@@ -34,7 +34,12 @@ OTHERS = ("odd", "flicker", "c2pa")
 """More folders of clips without a generator's mark. Of a counter or a timecode burnt in, finding it would be right."""
 KINDS = ("static", "moving")
 HIT = 0.5
-OPACITIES = (0.35, 0.5, 0.7, 0.9, 1.0)
+OPACITIES = (0.3, 0.4, 0.5, 0.7, 0.9)
+FADES = (0.0, 0.2, 0.4)
+"""Seconds in which a mark that jumps comes and goes."""
+STAYS = 1.5, 3.5
+"""Seconds that it stays in one place: from, to."""
+PLANTED_SECONDS = 8
 
 
 def find(path: Path) -> tuple[VisibleMarks, int]:
@@ -123,7 +128,7 @@ def drawing(dice: random.Random, height: int) -> NDArray[np.float32]:
 def plant(path: Path, kind: str, copy: Path) -> tuple[dict[int, Box | None], float]:
     """Write a copy of a clip with a white mark; return where it is in each frame, and its opacity."""
     dice = random.Random(zlib.crc32(f"{path.name} {kind}".encode()))
-    material = read(path)
+    material = read(path, PLANTED_SECONDS)
     height, width = material.frames[0][0].shape
     mark = drawing(dice, min(height, width))
     opacity = dice.choice(OPACITIES)
@@ -138,16 +143,18 @@ def plant(path: Path, kind: str, copy: Path) -> tuple[dict[int, Box | None], flo
     ]
     dice.shuffle(places)
     truth: dict[int, Box | None] = {}
-    place, until = 0, len(material.frames)
+    place, since, until = 0, 0, len(material.frames)
+    fade = 0.0
     if kind == "moving":
-        until = round(dice.uniform(1.5, 2.5) * material.rate)
+        until, fade = round(dice.uniform(*STAYS) * material.rate), dice.choice(FADES) * float(material.rate)
     for index, (luma, blue, red) in enumerate(material.frames):
         if index == until:
-            place, until = place + 1, index + round(dice.uniform(1.5, 2.5) * material.rate)
+            place, since, until = place + 1, index, index + round(dice.uniform(*STAYS) * material.rate)
         top, left = places[place % len(places)]
+        seen = min(1.0, (index + 1 - since) / (fade + 1) if place else 1.0, (until - index) / (fade + 1))
         truth[index] = Box(left, top, left + columns, top + rows)
         under = luma[top : top + rows, left : left + columns]
-        alpha = opacity * mark
+        alpha = opacity * seen * mark
         under[...] = np.rint(under * (1 - alpha) + 235 * alpha).astype(np.uint8)
         for plane in (blue, red):
             part = plane[top // 2 : (top + rows) // 2, left // 2 : (left + columns) // 2]
@@ -169,7 +176,7 @@ def planted(media: Path, *, tuned: bool, folder: Path, most: int) -> Iterator[di
             truth, opacity = plant(path, kind, copy)
             found, _ = find(copy)
             row = {"clip": path.name, "kind": kind, "opacity": opacity, "still_share": round(found.still_share, 2)}
-            every = {frame: box for frame, box in truth.items() if frame % 10 == 0}
+            every = {frame: box for frame, box in truth.items() if frame % 5 == 0}
             yield {**row, **compare(found, every)}
             copy.unlink()
 

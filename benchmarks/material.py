@@ -41,7 +41,7 @@ class Material:
         return max(1, round(seconds * float(self.rate)))
 
 
-def read(path: Path) -> Material:
+def read(path: Path, seconds: int = SECONDS) -> Material:
     """Return the first seconds of a clip."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -50,7 +50,7 @@ def read(path: Path) -> Material:
         for frame in container.decode(stream):
             planes = frame.reformat(format="yuv420p") if frame.format.name != "yuv420p" else frame
             frames.append(_planes(planes))
-            if len(frames) >= SECONDS * rate:
+            if len(frames) >= seconds * rate:
                 break
         full_range = frame.color_range == 2
     return Material(frames, rate, _sound(path, len(frames) / rate), full_range)

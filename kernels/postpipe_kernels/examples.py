@@ -160,10 +160,9 @@ def for_edges(height: int, width: int, dtype: str, layout: Layout) -> dict[str, 
     return {**dict(zip(("picture", "earlier"), planes, strict=True)), "sums": sums}
 
 
-def for_steps(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
-    seeds = (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2)
-    pictures = np.stack([picture(height, width, dtype, seed) for seed in seeds])
-    return {"pictures": pictures, "scale": 1 << (bits_of(dtype) - 8), "out": np.zeros((height, width), np.uint8)}
+def for_changes(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:
+    pictures = np.stack([picture(height, width, "uint8", seed) for seed in (0, 0, 1, 2, 3, 3, 4)])
+    return {"pictures": pictures, "middle": 3, "reach": 4, "out": np.zeros((height, width), np.int8)}
 
 
 def for_cells(height: int, width: int, dtype: str, layout: Layout) -> dict[str, Any]:

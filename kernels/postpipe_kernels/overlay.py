@@ -1,4 +1,4 @@
-"""What shows an overlay, such as a generator's mark: edges that stay while the picture moves, and sudden steps."""
+"""What shows an overlay, such as a generator's mark: edges that stay while the picture moves, and lasting changes."""
 
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
 # (numba, not mypy, types the kernels' arguments)
@@ -12,14 +12,6 @@ from numpy.typing import NDArray
 
 from postpipe_kernels._jit import kernel
 from postpipe_kernels._planes import Plane, check_plane
-
-CAME, WENT = 1, 2
-"""What `find_steps` says of a pixel: it became brighter and stayed so; it had stayed, and became darker."""
-
-STEP = 14
-"""8-bit code values that a pixel has to change by,"""
-CALM = 13
-"""and those that it may vary by before it went or after it came."""
 
 CELL = 4
 """Pixels along the side of a cell."""
@@ -61,20 +53,21 @@ def add_edges(picture: Plane, earlier: Plane, sums: EdgeSums) -> None:
     _add_edges(picture.reshape(-1), earlier.reshape(-1), *picture.shape, *(array.reshape(-1) for array in sums))
 
 
-def find_steps(pictures: NDArray[np.uint8] | NDArray[np.uint16], scale: int, out: NDArray[np.uint8]) -> None:
-    """Write where light came and stayed, or had stayed and went, between the middle pictures: `CAME`, `WENT` or 0.
+def find_changes(pictures: NDArray[np.uint8], middle: int, reach: int, out: NDArray[np.int8]) -> None:
+    """Write by how much more each pixel changed than its surroundings, in code values, -127 to 127, cut to integers.
 
-    `pictures`: C-contiguous `(2 n + 1, rows, columns)`, n ≥ 1, in order; the one in the middle may show the change
-    half done. `scale`: 1 for 8 bits, 4 for 10. `out`: C-contiguous uint8 `(rows, columns)`. Raises `ValueError` when a
-    shape or type does not fit.
+    The change is that from the average of the pictures before number `middle` to that of those after it, and the
+    surroundings are the square that goes `reach` pixels to each side, as far as the picture goes. `pictures`:
+    C-contiguous uint8 `(n, rows, columns)`, n up to 33, at least one before and one after the middle; `reach`: 1 to 16.
+    `out`: C-contiguous int8 `(rows, columns)`. Raises `ValueError` when a shape, type or number does not fit.
     """
-    if pictures.ndim != 3 or len(pictures) % 2 == 0 or len(pictures) < 3 or not pictures.flags.c_contiguous:
-        raise ValueError(f"pictures must be C-contiguous, an odd number from 3 on, not {pictures.shape}")
-    check_plane(pictures[0], "pictures")
-    if out.shape != pictures.shape[1:] or out.dtype != np.uint8 or not out.flags.c_contiguous:
-        raise ValueError(f"out must be C-contiguous uint8 {pictures.shape[1:]}")
-    count = len(pictures)
-    _find_steps(pictures.reshape(-1), count, out.size, STEP * scale, CALM * scale, out.reshape(-1))
+    if pictures.ndim != 3 or pictures.dtype != np.uint8 or not pictures.flags.c_contiguous or not pictures[0].size:
+        raise ValueError(f"pictures must be C-contiguous uint8, 3-D, not {pictures.dtype} {pictures.shape}")
+    if not 1 <= middle < len(pictures) - 1 or len(pictures) > 33 or not 1 <= reach <= 16:
+        raise ValueError(f"middle or reach does not fit {len(pictures)} pictures: {middle}, {reach}")
+    if out.shape != pictures.shape[1:] or out.dtype != np.int8 or not out.flags.c_contiguous:
+        raise ValueError(f"out must be C-contiguous int8 {pictures.shape[1:]}")
+    _find_changes(pictures.reshape(-1), len(pictures), middle, *out.shape, reach, out.reshape(-1))
 
 
 def count_cells(
@@ -169,20 +162,50 @@ def _add_edges(picture, earlier, height, width, across, down, strength, change):
 
 
 @kernel
-def _find_steps(pictures, count, size, step, calm, out):
-    middle = count // 2
-    before, after = _at((middle - 1) * size), _at((middle + 1) * size)
-    for x in range(_at(size)):
-        was, now = _i32(pictures[before + x]), _i32(pictures[after + x])
-        said = np.uint8(0)
-        if now - was > step:
-            said = np.uint8(1)
-            for k in range(middle + 2, count):
-                if abs(_i32(pictures[_at(k * size) + x]) - now) > calm:
-                    said = np.uint8(0)
-        elif was - now > step:
-            said = np.uint8(2)
-            for k in range(middle - 1):
-                if abs(_i32(pictures[_at(k * size) + x]) - was) > calm:
-                    said = np.uint8(0)
-        out[x] = said
+def _find_changes(pictures, count, middle, height, width, reach, out):
+    before, after = middle, count - 1 - middle
+    size = _at(height * width)
+    change = np.zeros(height * width, np.int32)
+    for y in range(height):
+        row = _at(y * width)
+        for k in range(count):
+            if k == middle:
+                continue
+            share, start = _i32(before if k > middle else -after), _at(k) * size + row
+            for x in range(_at(width)):
+                change[row + x] += share * _i32(pictures[start + x])
+    scale = np.float32(1 / (before * after))
+    sums, totals = np.zeros(width, np.int32), np.zeros(width + 1, np.int32)
+    for y in range(-reach, height):
+        _add_row(change, y + reach, height, 1, sums)
+        _add_row(change, y - reach - 1, height, -1, sums)
+        if y >= 0:
+            for x in range(_at(width)):
+                totals[x + _at(1)] = totals[x] + sums[x]
+            _write_changes(change, totals, y, min(height, y + reach + 1) - max(0, y - reach), reach, scale, out)
+
+
+@kernel
+def _add_row(change, y, height, sign, sums):
+    if 0 <= y < height:
+        row = _at(y * sums.size)
+        for x in range(_at(sums.size)):
+            sums[x] += _i32(sign) * change[row + x]
+
+
+@kernel
+def _write_changes(change, totals, y, rows, reach, scale, out):
+    width = totals.size - 1
+    row = _at(y * width)
+    inner = min(width, reach), max(min(width, reach), width - reach)
+    for first, last in ((0, inner[0]), (inner[1], width)):
+        for x in range(first, last):
+            left, right = max(0, x - reach), min(width, x + reach + 1)
+            around = np.float32(totals[right] - totals[left]) / np.float32((right - left) * rows)
+            value = (np.float32(change[row + _at(x)]) - around) * scale
+            out[row + _at(x)] = np.int8(min(np.float32(127), max(np.float32(-127), value)))
+    less = np.float32(1) / np.float32((2 * reach + 1) * rows)
+    for x in range(_at(inner[0]), _at(inner[1])):
+        around = np.float32(totals[x + _at(reach + 1)] - totals[x - _at(reach)]) * less
+        value = (np.float32(change[row + x]) - around) * scale
+        out[row + x] = np.int8(min(np.float32(127), max(np.float32(-127), value)))

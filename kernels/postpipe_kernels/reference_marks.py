@@ -121,16 +121,20 @@ def add_edges(picture: Plane, earlier: Plane, sums: overlay.EdgeSums) -> None:
     sums.strength[1:-1, 1:-1] += np.abs(right) + np.abs(below)
 
 
-def find_steps(pictures: NDArray[Any], scale: int, out: NDArray[np.uint8]) -> None:
-    """Find what came and what went; see `overlay.find_steps`."""
-    wide, middle = pictures.astype(np.int32), len(pictures) // 2
-    was, now = wide[middle - 1], wide[middle + 1]
-    calm = overlay.CALM * scale
-    rested = (np.abs(wide[: middle - 1] - was) <= calm).all(axis=0)
-    stays = (np.abs(wide[middle + 2 :] - now) <= calm).all(axis=0)
-    out[...] = 0
-    out[(now - was > overlay.STEP * scale) & stays] = overlay.CAME
-    out[(was - now > overlay.STEP * scale) & rested] = overlay.WENT
+def find_changes(pictures: NDArray[np.uint8], middle: int, reach: int, out: NDArray[np.int8]) -> None:
+    """Find what changed more than its surroundings; see `overlay.find_changes`."""
+    wide = pictures.astype(np.float64)
+    change = wide[middle + 1 :].mean(axis=0) - wide[:middle].mean(axis=0)
+    rows, columns = change.shape
+    totals = np.zeros((rows + 1, columns + 1))
+    totals[1:, 1:] = change.cumsum(axis=0).cumsum(axis=1)
+    (top, bottom), (left, right) = (
+        (np.maximum(0, np.arange(size) - reach), np.minimum(size, np.arange(size) + reach + 1))
+        for size in (rows, columns)
+    )
+    around = totals[bottom][:, right] - totals[top][:, right] - totals[bottom][:, left] + totals[top][:, left]
+    around /= np.outer(bottom - top, right - left)
+    out[...] = np.clip(change - around, -127, 127).astype(np.int8)
 
 
 def count_cells(

@@ -246,9 +246,9 @@ SPECS: tuple[KernelSpec, ...] = (
         0, "code values", {"numpy": reference_marks.add_edges},
     ),
     KernelSpec(
-        "find_steps", "what came and stayed, and what had stayed and went",
-        overlay.find_steps, reference_marks.find_steps, examples.for_steps, ("out",),
-        0, "kinds", {"numpy": reference_marks.find_steps},
+        "find_changes", "what changed for longer, and more than its surroundings",
+        overlay.find_changes, reference_marks.find_changes, examples.for_changes, ("out",),
+        1, "code values", {"numpy": reference_marks.find_changes},
     ),
     KernelSpec(
         "count_cells", "pixels of one kind, counted in cells of 4x4",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
-from postpipe_kernels import overlay, shrink
+from postpipe_kernels import overlay
 
 from postpipe.delivery import FrameTimes, ProjectFormat, RenderedClip, Selection, TimeMap
 from postpipe.engine.stage import Analyser, Look, PerUnit, Task
@@ -26,15 +26,15 @@ from postpipe.marks import (
     VisibleMark,
     VisibleMarks,
 )
-from postpipe.model import Artifact, Clip, PictureStream, Plane
+from postpipe.model import Artifact, Clip
 from postpipe.stages import mark_survival
 from postpipe.stages.fit import Fit
-from postpipe.stages.mark_search import MOSTLY, Found, jumping, lasting, seen_share, still_share
+from postpipe.stages.mark_areas import Found, shrink_factor, small_luma
+from postpipe.stages.mark_jumps import jumping
+from postpipe.stages.mark_search import MOSTLY, lasting, seen_share, still_share
 
 RATE_HZ = 5.0
 """How many frames of each second are looked at."""
-LONG_EDGE = 640
-"""Pixels that the longer side of the small pictures has at most."""
 CHUNK = 80
 """Pictures that are searched together: memory is that of so many."""
 OVERLAP = 12
@@ -45,21 +45,6 @@ SOME = 12
 """Pictures of a stay that its likeness is taken from."""
 LAG = 5
 """Pictures to look back for change: a second."""
-
-
-def shrink_factor(picture: PictureStream) -> int:
-    """Return by how much small pictures are smaller: 1, 2, 4 or 8."""
-    return next((side for side in (1, 2, 4) if max(picture.width, picture.height) <= LONG_EDGE * side), 8)
-
-
-def small_luma(plane: Plane, side: int, bits: int) -> NDArray[np.uint8]:
-    """Return luma at 1/`side`, in 8-bit code values."""
-    if side == 1:
-        small = plane
-    else:
-        small, sums = shrink.empty_small(plane, side, side)
-        shrink.shrink_plane(plane, side, side, small, sums)
-    return np.ascontiguousarray(small >> (bits - 8), dtype=np.uint8)
 
 
 @dataclass
@@ -97,6 +82,7 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
     """Find the visible marks of a clip."""
 
     id: ClassVar[str] = "visible_marks"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "visible marks that stay while the picture moves, or that jump"
 
     def start(self, clip: Clip) -> _Watched:

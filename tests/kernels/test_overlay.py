@@ -19,15 +19,23 @@ def test_edges_that_turn_cancel_out_and_others_add_up() -> None:
     assert sums.change[0].tolist() == [50, 50, 50, 50]
 
 
-def test_what_comes_and_stays_is_told_from_what_flashes() -> None:
-    pictures = np.full((7, 1, 4), 100, np.uint8)
-    pictures[4:, 0, 0] = 150  # came, and stays
-    pictures[4, 0, 1] = 150  # flashes
-    pictures[:4, 0, 2] = 150  # had stayed, and went
-    pictures[:3:2, 0, 3] = 150  # had flickered, and went
-    out = np.empty((1, 4), np.uint8)
-    overlay.find_steps(pictures, 1, out)
-    assert out.tolist() == [[overlay.CAME, 0, overlay.WENT, 0]]
+def test_what_changes_stands_out_from_what_changes_around_it() -> None:
+    pictures = np.full((6, 5, 5), 100, np.uint8)
+    pictures[3:] = 140  # all of it becomes brighter,
+    pictures[3:, 2, 2] = 190  # and one pixel more so
+    pictures[2] = 0  # half done: not looked at
+    out = np.empty((5, 5), np.int8)
+    overlay.find_changes(pictures, 2, 1, out)
+    assert out[2].tolist() == [0, -5, 44, -5, 0]  # 50 less a ninth, where the square has nine pixels
+    assert out[0].tolist() == [0] * 5
+
+
+def test_what_flashes_counts_for_little() -> None:
+    pictures = np.full((11, 1, 3), 100, np.uint8)
+    pictures[7, 0, 1] = 160
+    out = np.empty((1, 3), np.int8)
+    overlay.find_changes(pictures, 5, 1, out)
+    assert out.tolist() == [[-6, 8, -6]]
 
 
 def test_groups_touch_at_corners_and_are_counted_beyond_what_fits() -> None:
@@ -51,8 +59,10 @@ def test_what_does_not_fit_is_refused() -> None:
         overlay.add_edges(plane, plane, overlay.EdgeSums.of((4, 5)))
     with pytest.raises(ValueError, match="C-contiguous uint8"):
         overlay.add_edges(plane, np.zeros((4, 8), np.uint8)[:, ::2], overlay.EdgeSums.of((4, 4)))
-    with pytest.raises(ValueError, match="odd number"):
-        overlay.find_steps(np.zeros((4, 2, 2), np.uint8), 1, np.zeros((2, 2), np.uint8))
+    with pytest.raises(ValueError, match="does not fit 4 pictures"):
+        overlay.find_changes(np.zeros((4, 2, 2), np.uint8), 3, 1, np.zeros((2, 2), np.int8))
+    with pytest.raises(ValueError, match="out must be C-contiguous int8"):
+        overlay.find_changes(np.zeros((4, 2, 2), np.uint8), 2, 1, np.zeros((2, 3), np.int8))
     with pytest.raises(ValueError, match="one for each cell"):
         overlay.count_cells(plane, plane, 1, 0, np.zeros((2, 2), np.uint8))
     with pytest.raises(ValueError, match="cells must be"):

@@ -16,7 +16,8 @@ from postpipe.media.frames import allocate
 from postpipe.media.probe import probe
 from postpipe.model import PIXEL_FORMATS, Clip, ColourSpec
 from postpipe.stages import mark_survival
-from postpipe.stages.marks import KeepPictures, WatchMarks, shrink_factor, small_luma
+from postpipe.stages.mark_areas import shrink_factor, small_luma
+from postpipe.stages.marks import KeepPictures, WatchMarks
 from tests.clips import make_clip
 
 BT709 = ColourSpec("bt709", "limited", "bt709", "bt709")
@@ -84,6 +85,24 @@ def test_a_mark_that_jumps_is_found_over_what_stands_still(clip: Clip) -> None:
         True
     ] * 3
     assert [(region.first, region.last) for region in mark.regions] == [(0, 11), (12, 23), (24, 35)]
+
+
+def test_a_mark_that_fades_and_jumps_is_found_over_what_moves(clip: Clip) -> None:
+    places, fades = [(20, 20), (230, 100), (20, 140)], {10: 0.3, 11: 0.15, 12: 0.15, 13: 0.3, 22: 0.3, 23: 0.1, 24: 0.2}
+    pictures = [marked(scene(index, moves=True), *places[index // 12], fades.get(index, 0.45)) for index in range(36)]
+    (mark,) = search(clip, pictures).marks
+    assert mark.kind == "moving"
+    for region, place, first in zip(mark.regions, places, (0, 12, 24), strict=True):
+        assert region.box.overlap(at(*place)) > 0.6
+        assert abs(region.first - first) <= 2
+        assert abs(region.last - (first + 11)) <= 2
+
+
+def test_what_moves_and_stands_still_again_is_no_mark(clip: Clip) -> None:
+    def shifted(index: int) -> np.ndarray:  # all of the picture goes to another place
+        return np.roll(scene(0, moves=False), 40 * (index // 12), axis=1)
+
+    assert search(clip, [shifted(index) for index in range(36)]).marks == ()
 
 
 @pytest.mark.parametrize("moves", [True, False])
