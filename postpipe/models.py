@@ -39,7 +39,7 @@ class Model:
         """`kept`, `absent`, or `damaged` where another file lies in its place."""
         try:
             content = self.path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return "absent"
         except OSError:
             return "damaged"
