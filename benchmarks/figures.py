@@ -493,6 +493,8 @@ SECTIONS = (
     ("colour_memory", "Looks: memory", colour_memory),
     ("lipsync", "Lip sync", lipsync),
     ("lipsync_cost", "The cost of lip sync", lipsync_cost),
+    ("lipsync_mesh", "Lip sync with a face mesh", lipsync),
+    ("lipsync_mesh_cost", "The cost of lip sync with a face mesh", lipsync_cost),
     ("colour_run", "A whole run with flicker and colour", colour_run),
     ("handover", "Timelines and looks in other programs", handover),
     ("timelines_in", "Cuts of other programs", timelines_in),
