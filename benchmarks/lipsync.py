@@ -1,11 +1,12 @@
 """How right lip sync is, on clips whose speaker nothing was learnt from.
 
-    python -m benchmarks.lipsync --media DIR
+    python -m benchmarks.lipsync --media DIR [--mesh]
 
 For each speaker the maps are learnt from all others, then his or her clip is cut into windows whose sound is moved by
 known amounts. A window's truth is that shift and what the rest of the clip, outside of the window, answers unmoved
 (where the rest is shorter than two and a half seconds, the median over the clip's windows of five). What is cut is
-measured as a take would be: by the same tasks, gates and confidence.
+measured as a take would be: by the same tasks, gates and confidence. `--mesh`: with the face mesh that `postpipe models
+add` has kept.
 """
 
 from __future__ import annotations
@@ -201,11 +202,11 @@ def answers(windows: Sequence[Window]) -> dict[str, Any]:
     }
 
 
-def strangers(speakers: Sequence[Speaker], media: Path, rng: np.random.Generator) -> dict[str, Any]:
+def strangers(speakers: Sequence[Speaker], media: Path, mesh: bool, rng: np.random.Generator) -> dict[str, Any]:
     """Return the share of 'not measurable' where there is nothing to measure, kind by kind."""
     kinds: dict[str, list[bool]] = {}
     voices = [speaker for speaker in speakers if speaker.seconds > 7]
-    music = see_once(media / OTHERS[1]).samples
+    music = see_once(media / OTHERS[1], mesh).samples
 
     def ask(kind: str, mouths: MouthTrack, samples: NDArray[np.float32], maps: Maps) -> None:
         found = find_offset(mouths, speech(samples, maps), maps)
@@ -227,14 +228,14 @@ def strangers(speakers: Sequence[Speaker], media: Path, rng: np.random.Generator
         )
         ask("a picture without lip motion", still, speaker.seen.samples, speaker.maps)
     for name in OTHERS:
-        seen = see_once(media / name)
+        seen = see_once(media / name, mesh)
         other = as_speaker(name, seen, speakers[0].maps)
         for begin in np.arange(0, other.seconds - 8, 4.0):
             track = other.mouths()
             part = cut(track, (track.seconds >= begin) & (track.seconds < begin + 8), begin)
             ask("a face, the sound not its own", part, moved(seen.samples, begin, 8, 0), other.maps)
     for name in FACELESS:
-        seen = see_once(media / name)
+        seen = see_once(media / name, mesh)
         for voice in voices:
             length = min(10.0, float(seen.seconds[-1]))
             sound = moved(voice.seen.samples, 0, length, 0)
@@ -283,7 +284,7 @@ def fixes(speakers: Sequence[Speaker]) -> dict[str, Any]:
 
 def as_speaker(name: str, seen: Seen, maps: Maps) -> Speaker:
     """Return a clip with its mouth measured."""
-    numbers, speeds = mouths_of(seen.crops[seen.longest])
+    numbers, speeds = mouths_of(seen, seen.longest)
     return Speaker(name, seen, maps, numbers, speeds)
 
 
@@ -291,13 +292,16 @@ def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, required=True)
-    media: Path = parser.parse_args().media
+    parser.add_argument("--mesh", action="store_true")
+    options = parser.parse_args()
+    media: Path = options.media
+    mesh: bool = options.mesh
     rng = np.random.default_rng(SEED)
     speakers = []
     for name in TALKING:
         print(f"without {name}", file=sys.stderr, flush=True)
-        maps, _ = train([other for other in TALKING if other != name], media)
-        speakers.append(as_speaker(name, see_once(media / name), maps))
+        maps, _ = train([other for other in TALKING if other != name], media, mesh)
+        speakers.append(as_speaker(name, see_once(media / name, mesh), maps))
     long = [speaker for speaker in speakers if speaker.seconds >= 8]
     middle = [speaker for speaker in speakers if speaker.seconds >= 5]
     ten = [w for s in long for w in test_windows(s, 10.0 if s.seconds >= 10 else 8.0, 0.5, rng)]
@@ -308,11 +312,11 @@ def main() -> None:
     pair = {}
     for name in (original, shifted):
         maps = next(s.maps for s in speakers if s.name == original)
-        speaker = as_speaker(name, see_once(media / name), maps)
+        speaker = as_speaker(name, see_once(media / name, mesh), maps)
         pair[name] = best(find_offset(speaker.mouths(), speech(speaker.seen.samples, maps), maps)) or 0.0
     record(
-        "lipsync",
-        "python -m benchmarks.lipsync --media DIR",
+        "lipsync_mesh" if mesh else "lipsync",
+        "python -m benchmarks.lipsync --media DIR" + (" --mesh" if mesh else ""),
         {
             "learnt_from": "all clips but the one of the speaker who is asked about: " + ", ".join(TALKING),
             "windows_10_s": accuracy(ten),
@@ -321,7 +325,7 @@ def main() -> None:
             "windows_5_s_others": accuracy(others),
             "answers_10_s": answers(ten),
             "answers_5_s": answers(five),
-            "nothing_to_measure": strangers(speakers, media, rng),
+            "nothing_to_measure": strangers(speakers, media, mesh, rng),
             "same_picture_other_sound": {
                 "offsets_ms": pair,
                 "difference_ms": round(pair[shifted] - pair[original], 1),

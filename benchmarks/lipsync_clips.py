@@ -16,7 +16,9 @@ from postpipe.engine.stage import Look
 from postpipe.media.probe import probe
 from postpipe.media.read import PictureReader
 from postpipe.media.sound import read_sound
+from postpipe.models import FACE_MESH
 from postpipe.stages.faces import FACES, cut_out
+from postpipe.stages.landmarks import Landmarks
 from postpipe.stages.lipsync_tracks import BANDS, MOUTH, RATE_HZ, STEP_HZ, Mouth, log_mel
 
 TALKING = (
@@ -55,12 +57,14 @@ OTHERS = ("talking/lp_d6.mp4", "talking/lp_d14.mp4")
 class Seen:
     """One clip. `seconds`: of each frame, from the first on. By face: `rows`, the frames it is in, and `crops`.
 
-    `crops` are uint8 `(frames, 48, 60)`: `MOUTH` with four pixels more at every side.
+    `crops` are uint8 `(frames, 48, 60)`: `MOUTH` with four pixels more at every side. `shapes`: `(frames, numbers)`,
+    what a mesh says of them; no numbers without one.
     """
 
     seconds: NDArray[np.float64]
     rows: dict[int, NDArray[np.int64]]
     crops: dict[int, NDArray[np.uint8]]
+    shapes: dict[int, NDArray[np.float64]]
     found: dict[int, float]
     samples: NDArray[np.float32]
 
@@ -73,25 +77,29 @@ class Seen:
 MARGIN = 4
 
 
-def see(path: Path, crops: bool = True) -> Seen:
+def see(path: Path, with_mesh: bool) -> Seen:
     """Return the faces and the sound of a clip."""
     clip = probe(path, "")
+    mesh = Landmarks(FACE_MESH.path) if with_mesh else None
     find_in = FACES.start(clip)
     top, bottom, left, right = MOUTH
     part = (top - MARGIN, bottom + MARGIN, left - MARGIN, right + MARGIN)
     seconds: list[float] = []
     rows: dict[int, list[int]] = {}
     cut: dict[int, list[NDArray[np.uint8]]] = {}
+    shapes: dict[int, list[NDArray[np.float64]]] = {}
     found: dict[int, float] = {}
     start = None
     with PictureReader(clip) as reader:
         for frame in reader.frames():
             start = frame.pts_seconds if start is None else start
             seconds.append(float(frame.pts_seconds - start))
-            for face in find_in(Look(frame))() if crops else ():
-                box = face.x, face.y, face.width, face.height
-                crop = cut_out(frame.planes[0], frame.pixel_format.bits, box, part, 64)
-                if crop is not None:
+            luma, bits = frame.planes[0], frame.pixel_format.bits
+            for face in find_in(Look(frame))():
+                crop = cut_out(luma, bits, (face.x, face.y, face.width, face.height), part, 64)
+                shape = mesh.measure(luma, bits, face) if mesh else np.zeros(0)
+                if crop is not None and shape is not None:
+                    shapes.setdefault(face.track, []).append(shape)
                     rows.setdefault(face.track, []).append(frame.index)
                     cut.setdefault(face.track, []).append(crop)
                     found[face.track] = face.found / face.sought
@@ -104,15 +112,16 @@ def see(path: Path, crops: bool = True) -> Seen:
         np.array(seconds),
         {track: np.array(frames) for track, frames in rows.items()},
         {track: np.array(pictures) for track, pictures in cut.items()},
+        {track: np.array(numbers) for track, numbers in shapes.items()},
         found,
         samples,
     )
 
 
 @functools.cache
-def see_once(path: Path) -> Seen:
+def see_once(path: Path, with_mesh: bool) -> Seen:
     """Return a clip that is asked for again and again."""
-    return see(path)
+    return see(path, with_mesh)
 
 
 def mel_of(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,10 +139,8 @@ Jitter = tuple[int, int, float]
 """A box that is found otherwise: by so many pixels across and down, and so many times as large."""
 
 
-def mouths_of(
-    crops: NDArray[np.uint8], jitter: Jitter = (0, 0, 1.0)
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the numbers of each picture of a mouth, and how much it moved."""
+def mouths_of(seen: Seen, track: int, jitter: Jitter = (0, 0, 1.0)) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the numbers of each picture of a face's mouth, and how much it moved."""
     import cv2
 
     across, down, scale = jitter
@@ -147,7 +154,7 @@ def mouths_of(
     )
     mouth = Mouth()
     values, speeds = [], []
-    for crop in crops:
+    for crop in seen.crops[track]:
         part = cv2.warpAffine(
             crop,
             place,
@@ -157,4 +164,4 @@ def mouths_of(
         )
         values.append(mouth.measure(part))
         speeds.append(mouth.speed)
-    return np.array(values), np.array(speeds)
+    return np.concatenate([values, seen.shapes[track]], axis=1), np.array(speeds)

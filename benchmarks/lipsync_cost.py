@@ -1,6 +1,6 @@
 """What lip sync costs in the look pass: processor time beyond a bare decode of 1080p H.264 with a face.
 
-python -m benchmarks.lipsync_cost
+python -m benchmarks.lipsync_cost [--mesh]
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common import ROOT, ffmpeg, least, record, spend, workplace
 from postpipe.engine.passes import look
+from postpipe.engine.stage import Analyser
 from postpipe.media.probe import probe
-from postpipe.stages.lipsync_tracks import ListenForSpeech, WatchMouths
+from postpipe.stages.lipsync_tracks import ListenForSpeech, WatchMouths, mesh_digest
 
 TALKING = ROOT / "sample_media" / "scene04_take01.mp4"
 
@@ -27,10 +30,9 @@ def enlarge(path: Path, repeat: int) -> Path:
     return path
 
 
-def cpu_seconds(path: Path, listening: bool) -> float:
-    """Return the processor time of a look at a clip, with lip sync or as a decode alone."""
+def cpu_seconds(path: Path, analysers: Sequence[Analyser[Any, Any]]) -> float:
+    """Return the processor time of a look at a clip by some analysers, or of a decode alone."""
     clip = probe(path, "")
-    analysers = [WatchMouths(), ListenForSpeech()] if listening else []
     start = time.process_time()
     look(clip, analysers, threads=1, on_frame=lambda done: None)
     return time.process_time() - start
@@ -41,19 +43,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=3, help="times 8 s of footage")
+    parser.add_argument("--mesh", action="store_true", help="with the face mesh that postpipe models add has kept")
     options = parser.parse_args()
+    mesh = mesh_digest() if options.mesh else ""
+    ours = WatchMouths(mesh), ListenForSpeech(mesh)
     with workplace() as folder:
         path = enlarge(folder / "talking.mp4", options.repeat)
-        cpu_seconds(path, True)  # imports, caches
+        cpu_seconds(path, ours)  # imports, caches
         bare, full, theirs = [], [], []
         for _ in range(options.runs):
-            bare.append(cpu_seconds(path, False))
-            full.append(cpu_seconds(path, True))
+            bare.append(cpu_seconds(path, ()))
+            full.append(cpu_seconds(path, ours))
             theirs.append(spend([ffmpeg(), "-v", "error", "-threads", 1, "-i", path, "-an", "-f", "null", "-"]))
     extra = min(full) - min(bare)
     record(
-        "lipsync_cost",
-        "python -m benchmarks.lipsync_cost",
+        "lipsync_mesh_cost" if mesh else "lipsync_cost",
+        "python -m benchmarks.lipsync_cost" + (" --mesh" if mesh else ""),
         {
             "what": "processor time of faces, lips and sound tracks beyond a decode, 1080p H.264 with one face",
             "frames": 192 * options.repeat,

@@ -1,6 +1,9 @@
 """Learn the maps of lip sync from clips with speaking faces, and write `postpipe/stages/lipsync.json`.
 
-    python -m benchmarks.lipsync_train --media DIR
+    python -m benchmarks.lipsync_train --media DIR [--mesh]
+
+With `--mesh`, and the face mesh that `postpipe models add` has kept, it writes `lipsync_mesh.json`: what the landmarks
+of a mouth and sound have alike is learnt by itself, and stands beside what the picture of a mouth and sound have alike.
 
 The method is regularised canonical correlation between what a mouth looks like and the sound around that moment.
 Clips are often out of sync themselves, so maps and offsets are found in turns: each clip's offset by maps that were
@@ -24,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.lipsync_clips import STUDIO, TALKING, Jitter, Seen, mel_of, mouths_of, see_once
 from postpipe.stages import lipsync_tracks
 from postpipe.stages.lipsync_match import Lips, lips_of, match, without_slow
-from postpipe.stages.lipsync_tracks import STEP_HZ, Maps, MouthTrack, around
+from postpipe.stages.lipsync_tracks import FEATURES, STEP_HZ, Maps, MouthTrack, around
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +67,7 @@ def material(seen: Seen, track: int, jitters: Sequence[Jitter] = JITTERS) -> Mat
     """Return what is learnt from one face of a clip."""
     found = []
     for jitter in jitters:
-        values, speeds = mouths_of(seen.crops[track], jitter)
+        values, speeds = mouths_of(seen, track, jitter)
         rows = seen.rows[track]
         mouths = MouthTrack(
             seconds=seen.seconds[rows],
@@ -112,7 +115,23 @@ class Moments:
         return Moments(self.mouth + sign * other.mouth, self.sound + sign * other.sound, self.both + sign * other.both)
 
     def fit(self) -> Fitted:
-        """Return the maps under which lips and sound are most alike."""
+        """Return the maps under which lips and sound are most alike: first by pictures, then by landmarks."""
+        pictures, landmarks = self._of(slice(0, FEATURES)), self._of(slice(FEATURES, None))
+        if not len(landmarks.mouth):
+            return pictures._fit()
+        one, other = pictures._fit(), landmarks._fit()
+        none = np.zeros((len(pictures.mouth), PARTS)), np.zeros((len(landmarks.mouth), PARTS))
+        return Fitted(
+            np.block([[one.mouth, none[0]], [none[1], other.mouth]]),
+            np.concatenate([one.sound, other.sound], axis=1),
+            np.concatenate([one.weights, other.weights]) / 2,
+        )
+
+    def _of(self, rows: slice) -> Moments:
+        """Return those of some numbers of the mouths."""
+        return Moments(self.mouth[rows, rows], self.sound, self.both[rows])
+
+    def _fit(self) -> Fitted:
         unit = 1 / np.sqrt(np.diag(self.mouth))
         mouth_root = _root(self.mouth * unit[:, None] * unit, MOUTH_RIDGE)
         sound_root = _root(self.sound, SOUND_RIDGE)
@@ -219,11 +238,9 @@ def _logistic(evidence: Floats, right: Floats, weight: Floats) -> list[float]:
     return [round(float(value), 4) for value in weights]
 
 
-def train(names: Sequence[str], media: Path) -> tuple[Maps, dict[str, float]]:
+def train(names: Sequence[str], media: Path, with_mesh: bool = False) -> tuple[Maps, dict[str, float]]:
     """Return the maps learnt from the clips, and the offset in ms of each clip that they were learnt with."""
-    seen = [see_once(media / name) for name in names]
-    clips = [material_once(media / name) for name in names]
-    assert len(seen) == len(clips)
+    clips = [material_once(media / name, with_mesh) for name in names]
     offsets = align(clips, [name in STUDIO for name in names])
     fitted = fit(clips, offsets)
     maps = Maps(
@@ -236,27 +253,24 @@ def train(names: Sequence[str], media: Path) -> tuple[Maps, dict[str, float]]:
     return maps, dict(zip(names, offsets, strict=True))
 
 
-_MATERIAL: dict[Path, Material] = {}
-
-
-def material_once(path: Path) -> Material:
+@functools.cache
+def material_once(path: Path, with_mesh: bool) -> Material:
     """Return what is learnt from the face of a clip that is seen longest."""
-    if path not in _MATERIAL:
-        seen = see_once(path)
-        _MATERIAL[path] = material(seen, seen.longest)
-    return _MATERIAL[path]
+    seen = see_once(path, with_mesh)
+    return material(seen, seen.longest)
 
 
 def main() -> None:
     """Learn and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, required=True)
+    parser.add_argument("--mesh", action="store_true", help="with the face mesh that postpipe models add has kept")
     options = parser.parse_args()
-    maps, offsets = train(TALKING, options.media)
+    maps, offsets = train(TALKING, options.media, options.mesh)
     for name, offset in offsets.items():
         print(f"{name:<44}{offset:+7.0f} ms")
     print("weights", maps.weights, "confidence", maps.confidence)
-    path = Path(lipsync_tracks.__file__).with_name("lipsync.json")
+    path = Path(lipsync_tracks.__file__).with_name("lipsync_mesh.json" if options.mesh else "lipsync.json")
     path.write_bytes(msgspec.json.format(msgspec.json.encode(maps), indent=1) + b"\n")
     print(f"wrote {path} ({path.stat().st_size} bytes)")
 

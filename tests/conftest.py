@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ settings.load_profile("same every time")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--media", metavar="DIR", type=Path, help="folder of real clips for the tests that want some")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep models that the user has out of the tests."""
+    os.environ["POSTPIPE_MODELS_DIR"] = os.devnull
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOUNS = set(
-    "model timing delivery conformed documents draft edit stills errors finished lipsync look marks provenance "
+    "model models timing delivery conformed documents draft edit stills errors finished lipsync look marks provenance "
     "sidecar takeslog tools".split()
 )
 
@@ -20,6 +20,7 @@ ALLOWED = {
     "errors": set(),
     "documents": set(),
     "model": set(),
+    "models": {"errors"},
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
     "conformed": {"model", "timing", "delivery"},

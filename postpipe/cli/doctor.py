@@ -17,6 +17,7 @@ def command() -> None:
     from postpipe import __version__
     from postpipe.engine.settings import ENTRY_POINTS
     from postpipe.media.encoders import PICTURE_CODECS, SOUND_CODECS, check
+    from postpipe.models import MODELS
 
     click.echo(f"postpipe {__version__} · Python {platform.python_version()} · {platform.platform()}")
     for library in "av numpy numba opencv-python-headless scipy scikit-image librosa c2pa-python".split():
@@ -24,6 +25,10 @@ def command() -> None:
     versions = av.library_versions
     click.echo(f"  {'libavcodec':<24}{'.'.join(map(str, versions['libavcodec']))} (bundled with av)")
     click.echo(f"kernels are cached in {cache_directory()}")
+    click.echo("models of yours (postpipe models add):")
+    for model in MODELS:
+        kept = model.state == "kept"
+        click.echo(f"  {model.name:<24}{f'{model.path}, sha256 {model.digest}' if kept else model.state}")
     click.echo("encoders (each was asked to encode a frame):")
     for codec in (*PICTURE_CODECS, *SOUND_CODECS):
         fault = check(codec)

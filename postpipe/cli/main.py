@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "Print what a run would do, as text or as a Mermaid picture.",
     "stages": "List the stages, what they read and make, and their settings.",
     "bench": "Measure the kernels against NumPy and OpenCV.",
+    "models": "Keep models that you have fetched, for methods that get better with them.",
     "doctor": "Say what is installed and which encoders work here.",
     "init": "Write a commented postpipe.toml.",
 }

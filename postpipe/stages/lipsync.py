@@ -56,7 +56,7 @@ class FindOffset(Task):
 
     def run(self, mouths: MouthTrack, speech: SpeechTrack) -> LipSync:
         """Return the offset, how sure it is, or why it cannot be measured."""
-        return find_offset(mouths, speech, maps())
+        return find_offset(mouths, speech, maps(bool(mouths.mesh)))
 
 
 def find_offset(mouths: MouthTrack, speech: SpeechTrack, known: Maps) -> LipSync:
@@ -180,7 +180,7 @@ class ShiftSound(FixTask):
         if not offset_ms:
             return SoundShift()
         delay = Fraction(round(offset_ms), 1000)
-        after = find_offset(mouths, _heard(clip, times, delay), maps())
+        after = find_offset(mouths, _heard(clip, times, delay, mouths.mesh), maps(bool(mouths.mesh)))
         before_ms, after_ms = found.offset_ms, after.offset_ms
         smaller = before_ms is not None and after_ms is not None and abs(after_ms) < abs(before_ms)
         kept = own is not None or smaller
@@ -204,9 +204,9 @@ def _figures(found: LipSync) -> dict[str, Any]:
     return {"offset_ms": found.offset_ms, "confidence": found.confidence}
 
 
-def _heard(clip: Clip, times: FrameTimes, delay: Fraction) -> SpeechTrack:
+def _heard(clip: Clip, times: FrameTimes, delay: Fraction, mesh: str) -> SpeechTrack:
     """Return the sound as it will be delivered beside the whole take's picture."""
-    listen = ListenForSpeech()
+    listen = ListenForSpeech(mesh)
     state = listen.start(clip)
     for block in read_sound(
         clip,

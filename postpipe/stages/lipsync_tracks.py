@@ -4,7 +4,8 @@ Both are linear maps of plain measurements, found together by regularised canoni
 "Relations between two sets of variates", Biometrika 28, 1936) on clips of other speakers; the idea to map sound and
 lips onto each other in advance, once for all speakers, is that of M. Slaney and M. Covell, "FaceSync: a linear
 operator for measuring synchronization of video facial images and audio tracks", NIPS 2000. The maps are
-`lipsync.json`, which `benchmarks/lipsync_train.py` writes and which names the clips that they come from.
+`lipsync.json`, which `benchmarks/lipsync_train.py` writes and which names the clips that they come from. Where the
+user has a face mesh, `lipsync_mesh.json` takes its place: lips are measured by their landmarks too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 
 from postpipe.engine.stage import Analyser, Look, Sound
 from postpipe.model import Artifact, Clip, SoundBlock
+from postpipe.models import FACE_MESH
 from postpipe.stages.faces import FACES, cut_out
+from postpipe.stages.landmarks import Landmarks
 
 Reals = NDArray[np.float32]
 
@@ -145,6 +148,7 @@ def around(mel: Reals) -> Reals:
 class Maps(msgspec.Struct, frozen=True):
     """What `lipsync.json` holds: `mouth` `(FEATURES, parts)` and `sound` `(TAPS × BANDS, parts)` onto what is alike.
 
+    With a mesh there are `LANDMARKS` rows more in `mouth`.
     `weights`: of the parts in the likeness. `confidence`: see `lipsync_match`. `clips`: what all this comes from.
     """
 
@@ -156,15 +160,15 @@ class Maps(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def maps() -> Maps:
-    """Return the maps that are delivered with postpipe."""
-    return msgspec.json.decode(Path(__file__).with_name("lipsync.json").read_bytes(), type=Maps)
+def maps(with_mesh: bool = False) -> Maps:
+    """Return the maps that are delivered with postpipe, those of lips that a mesh has seen too or the plain ones."""
+    name = "lipsync_mesh.json" if with_mesh else "lipsync.json"
+    return msgspec.json.decode(Path(__file__).with_name(name).read_bytes(), type=Maps)
 
 
-@functools.cache
-def mouth_map() -> NDArray[np.float64]:
-    """Return the map of a mouth's numbers, shape `(FEATURES, parts)`."""
-    return np.asarray(maps().mouth)
+def mesh_digest() -> str:
+    """Return the digest of the user's face mesh; empty where there is none."""
+    return FACE_MESH.digest if FACE_MESH.state == "kept" else ""
 
 
 # Analysers
@@ -176,7 +180,7 @@ class MouthTrack(Artifact):
 
     `seconds`: float64, from the first frame on, by the frames' own times. `tracks`: number of the face. `lips`:
     float32, `(rows, parts)`. `speeds`: see `Mouth.speed`. `found`: by track, in which share of the times that it was
-    looked for a face was there. `frames`: of the take.
+    looked for a face was there. `frames`: of the take. `mesh`: digest of the mesh that has seen them too.
     """
 
     schema: ClassVar[str] = "postpipe.mouth-track.1"
@@ -187,7 +191,10 @@ class MouthTrack(Artifact):
     found: NDArray[np.float64]
     frames: int
     has_sound: bool
+    mesh: str = ""
 
+
+_NOTHING = np.zeros(0)
 
 LEAST_SECONDS = 2.5
 """A take shorter than this says too little: its faces are not looked for."""
@@ -197,6 +204,8 @@ LEAST_SECONDS = 2.5
 class _Watching:
     wanted: bool
     has_sound: bool
+    map: NDArray[np.float64]
+    mesh: Landmarks | None
     start: Fraction | None = None
     frames: int = 0
     mouths: dict[int, Mouth] = field(default_factory=dict)
@@ -207,16 +216,23 @@ class _Watching:
 
 @dataclass(frozen=True)
 class WatchMouths(Analyser[_Watching, MouthTrack]):
-    """Follow the lips of each face of a take that has sound and is long enough."""
+    """Follow the lips of each face of a take that has sound and is long enough. `mesh`: digest of one that helps."""
 
     id: ClassVar[str] = "mouths"
     summary: ClassVar[str] = "faces, and how their lips move"
     views: ClassVar = (FACES,)
 
+    mesh: str = field(default_factory=mesh_digest)
+
     def start(self, clip: Clip) -> _Watching:
         """Begin without a face."""
         declared = clip.picture.declared_seconds
-        return _Watching(bool(clip.sounds) and (declared is None or declared >= LEAST_SECONDS), bool(clip.sounds))
+        return _Watching(
+            wanted=bool(clip.sounds) and (declared is None or declared >= LEAST_SECONDS),
+            has_sound=bool(clip.sounds),
+            map=np.asarray(maps(bool(self.mesh)).mouth),
+            mesh=Landmarks(FACE_MESH.path) if self.mesh else None,
+        )
 
     def step(self, state: _Watching, item: Look) -> None:
         """Take in one frame."""
@@ -227,13 +243,15 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
         state.start = frame.pts_seconds if state.start is None else state.start
         seen = set()
         for face in item[FACES]():
-            box = face.x, face.y, face.width, face.height
-            crop = cut_out(frame.planes[0], frame.pixel_format.bits, box, MOUTH, _SCALE)
-            if crop is None:
+            luma, bits = frame.planes[0], frame.pixel_format.bits
+            crop = cut_out(luma, bits, (face.x, face.y, face.width, face.height), MOUTH, _SCALE)
+            shape = state.mesh.measure(luma, bits, face) if state.mesh else _NOTHING
+            if crop is None or shape is None:
                 continue
             seen.add(face.track)
             mouth = state.mouths.setdefault(face.track, Mouth())
-            state.lips.append((mouth.measure(crop) @ mouth_map()).astype(np.float32))
+            numbers = np.concatenate([mouth.measure(crop), shape])
+            state.lips.append((numbers @ state.map).astype(np.float32))
             state.rows.append((float(frame.pts_seconds - state.start), face.track, mouth.speed))
             state.found[face.track] = face.found / face.sought
         state.mouths = {track: mouth for track, mouth in state.mouths.items() if track in seen}
@@ -247,11 +265,12 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
         return MouthTrack(
             seconds=rows[:, 0],
             tracks=rows[:, 1].astype(np.int32),
-            lips=np.array(state.lips, np.float32).reshape(len(rows), mouth_map().shape[1]),
+            lips=np.array(state.lips, np.float32).reshape(len(rows), state.map.shape[1]),
             speeds=rows[:, 2].astype(np.float32),
             found=shares,
             frames=state.frames,
             has_sound=state.has_sound,
+            mesh=self.mesh,
         )
 
 
@@ -277,11 +296,13 @@ class Listening:
 
 @dataclass(frozen=True)
 class ListenForSpeech(Analyser[Listening, SpeechTrack]):
-    """Hear what the lips should do."""
+    """Hear what the lips should do. `mesh`: digest of the one that sees the lips."""
 
     id: ClassVar[str] = "speech"
     summary: ClassVar[str] = "sound as lips would make it"
     views: ClassVar = (Sound(rate_hz=RATE_HZ),)
+
+    mesh: str = field(default_factory=mesh_digest)
 
     def start(self, clip: Clip) -> Listening:
         """Begin with silence."""
@@ -298,7 +319,8 @@ class ListenForSpeech(Analyser[Listening, SpeechTrack]):
         """Return the sound."""
         end = np.concatenate([state.rest, np.zeros(_WINDOW // 2, np.float32)])
         mel = np.concatenate([*state.mel, log_mel(end)]) if state.mel else np.zeros((0, BANDS), np.float32)
-        return SpeechTrack((around(mel) @ np.asarray(maps().sound)).astype(np.float32), speech_levels(mel))
+        parts = around(mel) @ np.asarray(maps(bool(self.mesh)).sound)
+        return SpeechTrack(parts.astype(np.float32), speech_levels(mel))
 
 
 def speech_levels(mel: Reals) -> Reals:
