@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOUNS = set(
     "model models timing delivery conformed documents draft edit stills errors finished lipsync look marks provenance "
-    "sidecar takeslog tools".split()
+    "sidecar projectlog tools".split()
 )
 
 ALLOWED = {
@@ -33,7 +33,7 @@ ALLOWED = {
     "handover": NOUNS,
     "provenance": {"model"},
     "sidecar": {"model"},
-    "takeslog": {"errors", "model"},
+    "projectlog": {"errors", "model"},
     "stills": {"model", "timing", "delivery"},
     "tools": {"model"},
     "media": {*NOUNS, "postpipe_kernels"},

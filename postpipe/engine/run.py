@@ -33,7 +33,7 @@ from postpipe.engine.store import Store, code_digest
 from postpipe.errors import Cancelled, DeliveryError, TakeError, shown
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks, Transient
 from postpipe.programs.process import Surroundings, surrounded
-from postpipe.takeslog import Logbook
+from postpipe.projectlog import Logbook
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from postpipe.engine.stage import Task
-from postpipe.takeslog import Logbook
+from postpipe.projectlog import Logbook
 
 
 @dataclass(frozen=True)

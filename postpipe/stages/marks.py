@@ -319,6 +319,7 @@ class CheckMarks(Task):
 
     id: ClassVar[str] = "marks_delivered"
     summary: ClassVar[str] = "whether the marks of a take are still there and readable"
+    stored: ClassVar[bool] = True
 
     def run(
         self,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from postpipe import api, takeslog
+from postpipe import api, projectlog
 from postpipe.errors import SettingsError
 from postpipe.sidecar import Sidecar
 from postpipe.stages.consent import CheckConsent, Consent, Grants, read_grants
@@ -113,7 +113,7 @@ def test_a_take_without_consent_is_kept_out_and_logged(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out" / "clips").iterdir()] == ["scene01_take01.mp4"]
     allowed = api.run(takes, tmp_path / "out", settings=fast | {"consent": {"allow": ["scene02_take01"]}})
     assert not allowed.skipped
-    rows = [row for row in takeslog.read(tmp_path / "out" / "takes-log.jsonl") if row["file"] == "scene02_take01.mp4"]
+    rows = [row for row in projectlog.read(tmp_path / "out" / "takes-log.jsonl") if row["file"] == "scene02_take01.mp4"]
     assert [(row["decision"], row["because"].partition(",")[0]) for row in rows] == [
         ("skipped", "Ben Example revoked consent on 2026-06-01; ask for consent"),
         ("delivered", "without consent"),

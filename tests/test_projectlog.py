@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postpipe import takeslog
+from postpipe import projectlog
 from postpipe.errors import DeliveryError
+from postpipe.projectlog import COLUMNS, Logbook
 from postpipe.stages.takelog import read_log
-from postpipe.takeslog import COLUMNS, Logbook
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 rows_ = st.lists(st.dictionaries(st.sampled_from(COLUMNS[2:]), texts.filter(str.strip)), max_size=4)
@@ -23,11 +23,11 @@ rows_ = st.lists(st.dictionaries(st.sampled_from(COLUMNS[2:]), texts.filter(str.
 def test_rows_come_back_in_order_and_say_each_thing_once(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     rows = [{"when": "1", "who": "A", "file": "a.mp4", "prompt": 'say "hi", then; go\nhome', "seed": "7"}]
-    assert takeslog.append(path, rows) == 1
-    assert takeslog.append(path, [rows[0] | {"when": "2"}]) == 0
+    assert projectlog.append(path, rows) == 1
+    assert projectlog.append(path, [rows[0] | {"when": "2"}]) == 0
     changed = rows[0] | {"when": "3", "decision": "delivered"}
-    assert takeslog.append(path, [changed, {"when": "3", "who": "A", "file": "b.mp4"}]) == 2
-    found = takeslog.read(path)
+    assert projectlog.append(path, [changed, {"when": "3", "who": "A", "file": "b.mp4"}]) == 2
+    found = projectlog.read(path)
     assert [(row["when"], row["file"]) for row in found] == [("1", "a.mp4"), ("3", "a.mp4"), ("3", "b.mp4")]
     assert found[1]["seed"] == "7"
 
@@ -39,37 +39,37 @@ def test_whatever_is_said_comes_back(
 ) -> None:
     path = tmp_path_factory.mktemp("log") / name
     rows = [row | {"file": f"{number}.mp4"} for number, row in enumerate(rows)]
-    takeslog.append(path, rows)
-    assert [{key: value for key, value in row.items() if value} for row in takeslog.read(path)] == rows
+    projectlog.append(path, rows)
+    assert [{key: value for key, value in row.items() if value} for row in projectlog.read(path)] == rows
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
 def test_a_line_that_a_crash_cut_off_costs_that_line_alone(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    takeslog.append(path, [{"file": "a.mp4"}, {"file": "b.mp4", "prompt": "kite"}])
+    projectlog.append(path, [{"file": "a.mp4"}, {"file": "b.mp4", "prompt": "kite"}])
     path.write_bytes(path.read_bytes()[:-5])
-    assert [row["file"] for row in takeslog.read(path)] == ["a.mp4"]
-    takeslog.append(path, [{"file": "c.mp4"}])
-    assert [row["file"] for row in takeslog.read(path)][-1] == "c.mp4"
-    assert "a.mp4" in {row["file"] for row in takeslog.read(path)}
+    assert [row["file"] for row in projectlog.read(path)] == ["a.mp4"]
+    projectlog.append(path, [{"file": "c.mp4"}])
+    assert [row["file"] for row in projectlog.read(path)][-1] == "c.mp4"
+    assert "a.mp4" in {row["file"] for row in projectlog.read(path)}
 
 
 def test_two_writers_do_not_mix(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from postpipe import takeslog\n"
+        "import sys; from pathlib import Path; from postpipe import projectlog\n"
         "path, name = Path(sys.argv[1]), sys.argv[2]\n"
-        "for n in range(40): takeslog.append(path, [{'file': f'{name}{n}.mp4', 'prompt': 'x' * 9000}])"
+        "for n in range(40): projectlog.append(path, [{'file': f'{name}{n}.mp4', 'prompt': 'x' * 9000}])"
     )
     path = tmp_path / "log.csv"
     writers = [subprocess.Popen([sys.executable, "-c", code, path, name]) for name in "ab"]
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    found = [row["file"] for row in takeslog.read(path)]
+    found = [row["file"] for row in projectlog.read(path)]
     assert sorted(found) == sorted(f"{name}{number}.mp4" for name in "ab" for number in range(40))
 
 
 @pytest.mark.parametrize("name", ["takes.jsonl", "takes.csv"])
 def test_the_log_can_be_read_like_any_other_log_of_takes(tmp_path: Path, name: str) -> None:
-    takeslog.append(tmp_path / name, [{"when": "1", "who": "A", "file": "a.mp4", "prompt": "a kite", "seed": "7"}])
+    projectlog.append(tmp_path / name, [{"when": "1", "who": "A", "file": "a.mp4", "prompt": "a kite", "seed": "7"}])
     rows, faults = read_log(tmp_path / name)
     assert faults == []
     assert [(row.record["file"], row.record["prompt"]) for row in rows] == [("a.mp4", "a kite")]
@@ -80,13 +80,13 @@ def test_the_log_can_be_read_like_any_other_log_of_takes(tmp_path: Path, name: s
 def test_whatever_breaks_lines_is_said_once(tmp_path_factory: pytest.TempPathFactory, name: str, prompt: str) -> None:
     path = tmp_path_factory.mktemp("log") / name
     row = {"file": "a.mp4", "prompt": f"a kite\r\n{prompt}\rover the sea"}
-    assert [takeslog.append(path, [row]) for _ in range(2)] == [1, 0]
+    assert [projectlog.append(path, [row]) for _ in range(2)] == [1, 0]
 
 
 def test_what_no_reader_of_tables_takes_costs_its_line_alone(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    takeslog.append(path, [{"file": "a.mp4", "prompt": "x" * 200_000}, {"file": "b.mp4"}])
-    assert [row["file"] for row in takeslog.read(path)] == ["b.mp4"]
+    projectlog.append(path, [{"file": "a.mp4", "prompt": "x" * 200_000}, {"file": "b.mp4"}])
+    assert [row["file"] for row in projectlog.read(path)] == ["b.mp4"]
 
 
 def test_an_account_without_a_name_is_not_given_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_an_account_without_a_name_is_not_given_one(tmp_path: Path, monkeypatch:
     take = dict.fromkeys(("file", "scene", "take", "sidecar", "skipped", "selected", "rank"))
     take |= {"file": "a.mp4", "facts": {}, "fixes": []}
     Logbook("log.jsonl", None).keep(tmp_path, {"takes": [take]})
-    (row,) = takeslog.read(tmp_path / "log.jsonl")
+    (row,) = projectlog.read(tmp_path / "log.jsonl")
     assert "who" not in row
 
 
