@@ -227,11 +227,12 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
     def start(self, clip: Clip) -> _Watching:
         """Begin without a face."""
         declared = clip.picture.declared_seconds
+        wanted = bool(clip.sounds) and (declared is None or declared >= LEAST_SECONDS)
         return _Watching(
-            wanted=bool(clip.sounds) and (declared is None or declared >= LEAST_SECONDS),
+            wanted=wanted,
             has_sound=bool(clip.sounds),
             map=np.asarray(maps(bool(self.mesh)).mouth),
-            mesh=Landmarks(FACE_MESH.path) if self.mesh else None,
+            mesh=Landmarks(FACE_MESH.path) if wanted and self.mesh else None,
         )
 
     def step(self, state: _Watching, item: Look) -> None:
