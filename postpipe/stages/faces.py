@@ -86,12 +86,13 @@ class Faces(View[FindFaces]):
 
         def compute(look: Look) -> FindFaces:
             known: tuple[Face, ...] | None = None
+            frame = look.frame  # not the look: it holds this function, and a circle would keep each picture alive
 
             def find() -> tuple[Face, ...]:
                 nonlocal finder, known
                 if known is None:
                     finder = finder or _Finder(float(clip.picture.pixel_aspect))
-                    known = finder.step(look.frame.planes[0], clip.picture.pixel_format.bits, look.frame.pts_seconds)
+                    known = finder.step(frame.planes[0], clip.picture.pixel_format.bits, frame.pts_seconds)
                 return known
 
             return find
