@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import io
 import math
+import threading
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ import numpy as np
 from postpipe.model import Artifact
 
 T = TypeVar("T", bound=Artifact)
+
+_reading = threading.Lock()
+"""NumPy reads the head of an array with Python's parser, and that of 3.11 fails now and then in two threads at once."""
 
 
 def _encode_hook(arrays: list[np.ndarray[Any, Any]]) -> Any:
@@ -78,7 +82,7 @@ def arrays_to_npz(arrays: list[np.ndarray[Any, Any]]) -> bytes:
 
 def arrays_from_npz(data: bytes) -> list[np.ndarray[Any, Any]]:
     """Return the arrays of an `.npz` file, in order. Object arrays (pickles) are refused."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+    with _reading, np.load(io.BytesIO(data), allow_pickle=False) as file:
         return [file[f"arr_{number}"] for number in range(len(file.files))]
 
 

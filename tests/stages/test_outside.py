@@ -234,7 +234,12 @@ def test_a_run_that_was_killed_in_the_third_tool_goes_on_there(how: signal.Signa
         f"main.cli.main = lambda **_: api.run({str(takes)!r}, {str(out)!r}, settings=settings)\n"
         "main.process()"
     )
-    running = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [sys.executable, "-c", start],
+        stderr=subprocess.DEVNULL,
+        # a background job of a shell inherits an ignored SIGINT; a terminal's job does not
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not _alive(str(go)) and time.monotonic() < deadline:
         time.sleep(0.05)
