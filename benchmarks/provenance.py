@@ -16,6 +16,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from postpipe.engine.stage import Desk
 from postpipe.finished import UNSIGNED, ClipFile, Film, FinishedClip
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
+from postpipe.media.probe import probe
 from postpipe.media.signing import Signing, development_identity
 from postpipe.provenance import Action, Credentials, History, Provenance, SignPlan, Trust
 from postpipe.stages.sign import DeliverSequence
@@ -232,10 +234,11 @@ def _arguments(sources: dict[Path, Path], names: dict[Path, Path]) -> dict[str, 
     unsigned = Credentials(Provenance("absent"))
     finished = {path: (OutputFile(f"{UNSIGNED}/clips/{names[path]}", ""),) for path in sources}
     return {
-        "film": Film((OutputFile(f"{UNSIGNED}/sequence.mp4", ""),), 1, 1, 0, None, None),  # type: ignore[arg-type]
+        "film": Film((OutputFile(f"{UNSIGNED}/sequence.mp4", ""),), 1, Fraction(1), 0, None, None),
         "edit": Edit(tuple(Event(path, names[path].stem, 0, 1) for path in sources), joined=True),
+        "clips": {path: probe(path, "") for path in sources},
         "finished": {path: FinishedClip(files, 1, 0, ()) for path, files in finished.items()},
-        "delivered": {path: ClipFile(files, unsigned, ()) for path, files in finished.items()},
+        "delivered": {path: ClipFile(files, 1, unsigned, ()) for path, files in finished.items()},
         "histories": {path: History((Action("c2pa.enhanced"), Action("c2pa.transcoded"))) for path in sources},
         "provenances": {path: read_credentials(path, NOBODY) for path in sources},
         "sidecars": {},
