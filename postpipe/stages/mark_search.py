@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from postpipe_kernels import overlay
 
-from postpipe.stages.mark_areas import Found, areas, at_border, centred, correlation, meet, ring_of, slices
+from postpipe.stages.mark_areas import Area, Found, areas, at_border, centred, correlation, meet, ring_of, slices
 
 LEAST_WIDTH = 0.045  # of the picture's longer side
 EDGES = 40, 24, 12  # 8-bit code values: levels of a lasting edge,
@@ -19,6 +19,8 @@ DENSE, MANY = 0.15, 120  # share of the box, and number of pixels, that lasting 
 ALONE = 0.3  # share of that density, at most, that is left around it
 STRONG = 17.0  # code values: their mean
 MOVING = 6.0  # code values that the picture around it changes by, within a second
+# Share of height and of width: a mark that stays has its middle so near a corner; what lasts elsewhere is filmed.
+CORNER = 0.3, 0.35
 STILL = 3.0  # where it changes by less, nothing can be told
 SEEN, MOSTLY = 0.4, 0.6  # correlation with a picture that shows it, and share of pictures that have to
 
@@ -26,6 +28,12 @@ SEEN, MOSTLY = 0.4, 0.6  # correlation with a picture that shows it, and share o
 def still_share(sums: overlay.EdgeSums, pictures: int) -> float:
     """Return the share of a picture that hardly changes within a second."""
     return float((sums.change / max(1, pictures) < STILL).mean())
+
+
+def in_corner(area: Area, shape: tuple[int, ...]) -> bool:
+    """Whether the middle of an area is near a corner, where generators put the marks that stay."""
+    middle = (area[0] + area[2]) / 2 / shape[0], (area[1] + area[3]) / 2 / shape[1]
+    return all(min(at, 1 - at) <= most for at, most in zip(middle, CORNER, strict=True))
 
 
 def lasting(sums: overlay.EdgeSums, mean: NDArray[np.float32], pictures: int) -> list[Found]:
@@ -39,7 +47,11 @@ def lasting(sums: overlay.EdgeSums, mean: NDArray[np.float32], pictures: int) ->
     found: list[Found] = []
     for level in EDGES:  # the strongest first: a mark near weaker edges of the scene is told by its own
         for area in areas(steady, levels, 1, level, LEAST_WIDTH * max(edges.shape)):
-            if at_border(area, edges.shape) or any(meet(area, one.area) for one in found):
+            if (
+                not in_corner(area, edges.shape)
+                or at_border(area, edges.shape)
+                or any(meet(area, one.area) for one in found)
+            ):
                 continue
             around, ring = ring_of(area, edges.shape)
             there = edges[around] & (levels[around] >= level)

@@ -118,6 +118,10 @@ def test_a_mark_that_never_moves_on_a_picture_that_does_not_cannot_be_told(clip:
     assert found.still_share > 0.5
 
 
+def test_what_stays_in_the_middle_of_a_picture_is_filmed(clip: Clip) -> None:
+    assert search(clip, [marked(scene(index, moves=True), 127, 82) for index in range(30)]).marks == ()
+
+
 def test_long_clips_are_searched_piece_by_piece(clip: Clip) -> None:
     found = search(clip, [marked(scene(index, moves=True), 230, 20) for index in range(170)])
     ((region,),) = (mark.regions for mark in found.marks)
