@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from postpipe.timing import natural_key
+
 FLICKER_PERCENT = 0.4  # below it nobody sees flicker, and clean clips stay below it
 LATE_MS, EARLY_MS = -60.0, 40.0  # of sound; EBU R37: what lies between is right
 NAMED = 3  # files in one line
@@ -20,7 +22,7 @@ DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last se
 def print_summary(document: dict[str, Any], out: Path) -> None:
     """Print what was chosen and delivered."""
     console = Console(highlight=False, soft_wrap=True)
-    _table(console, document["takes"])
+    _table(console, sorted(document["takes"], key=lambda take: natural_key(take["scene"] or take["file"])))
     sequence, frames, draft = document["sequence"], document["frames"], document["draft"]
     if sequence is None:
         films = [take for take in document["takes"] if take["selected"]]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from postpipe.cli.summary import findings, print_takes
+from postpipe.cli.summary import findings, print_summary, print_takes
 
 
 def take(**changes: Any) -> dict[str, Any]:
@@ -40,3 +41,12 @@ def test_marks_are_told_once_for_each_kind() -> None:
 def test_what_is_said_of_many_takes_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     print_takes([take(file=f"{name}.mp4", warnings=["no colour tags"]) for name in "abcde"])
     assert "a.mp4, b.mp4, c.mp4 and 2 more: no colour tags\n" in capsys.readouterr().out
+
+
+def test_takes_of_a_scene_are_told_together(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    names = {"-odd.mp4": "scene10", "b.mp4": "scene2", "c.mp4": "scene10", "d.mp4": None}
+    frames = dict.fromkeys(("decoded_look", "decoded_render", "encoded", "rerendered", "delivered"), 0)
+    takes = [take(file=file, scene=scene) for file, scene in names.items()]
+    print_summary({"takes": takes, "sequence": None, "frames": frames, "draft": None}, tmp_path)
+    told = capsys.readouterr().out
+    assert sorted(names, key=told.index) == ["d.mp4", "b.mp4", "-odd.mp4", "c.mp4"]
