@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from postpipe import api
 from postpipe.cli.main import COMMANDS
 from postpipe.engine.settings import Layer, configure, stage_types
 
@@ -23,9 +25,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_main_command_runs_and_chooses_the_best_takes(tmp_path: Path) -> None:
-    import json
-
+def test_the_main_command_and_the_edit_example_run(tmp_path: Path) -> None:
     (main, _) = blocks("sh")
     assert shlex.split(main)[-4:] == ["run", "sample_media", "-o", "out"]
     done = subprocess.run(
@@ -40,6 +40,15 @@ def test_the_main_command_runs_and_chooses_the_best_takes(tmp_path: Path) -> Non
     truth = json.loads((ROOT / "sample_media" / "truth.json").read_text(encoding="utf-8"))
     chosen = {take["scene"]: take["file"] for take in document["takes"] if take["selected"]}
     assert chosen == truth["best"]
+
+    # The edit example, on the folder of that run: what was looked at is not looked at again.
+    settings = tomllib.loads(next(block for block in blocks("toml") if "[edit." in block))
+    edited = api.run(ROOT / "sample_media", tmp_path / "out", settings=settings).document()
+    assert edited["frames"]["decoded_look"] == 0
+    assert [
+        (event["source_in"], event["source_out"], event["dissolve_in_frames"], event["fade_out_frames"])
+        for event in edited["sequence"]["events"]
+    ] == [(12, 66, 0, 0), (0, 84, 12, 0), (0, 72, 0, 0), (0, 192, 0, 24)]
 
 
 def test_the_test_command_is_what_ci_runs() -> None:
@@ -88,17 +97,6 @@ def test_the_settings_of_the_page_about_flicker_are_the_defaults() -> None:
     assert configure(stage_types(), [Layer("page", tomllib.loads(example))]) == configure(stage_types(), [])
 
 
-def test_the_edit_example_runs(tmp_path: Path) -> None:
-    from postpipe import api
-
-    example = tomllib.loads(next(block for block in blocks("toml") if "[edit." in block))
-    settings = example | {"deliver": {"preset": "ultrafast"}}
-    events = api.run(ROOT / "sample_media", tmp_path / "out", settings=settings).document()["sequence"]["events"]
-    assert [(e["source_in"], e["source_out"], e["dissolve_in_frames"], e["fade_out_frames"]) for e in events] == [
-        (12, 66, 0, 0), (0, 84, 12, 0), (0, 72, 0, 0), (0, 192, 0, 24)
-    ]  # fmt: skip
-
-
 def test_every_command_is_in_the_readme() -> None:
     for command in COMMANDS:
         assert f"`postpipe {command}" in README
@@ -119,8 +117,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_account_page_names_every_fact(takes: Path) -> None:
-    from postpipe import api
-
     page = (ROOT / "docs" / "takes-json.md").read_text(encoding="utf-8")
     (take, *_) = api.inspect([takes / "scene01_take01.mp4"]).takes()
     for name in (*take, *take["media"], *take["facts"]):

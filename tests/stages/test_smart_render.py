@@ -138,9 +138,8 @@ def test_nothing_is_copied_unasked(folder: Path, tmp_path: Path) -> None:
     assert renders(document)["scene01.mp4"]["encoded_because"] is None
 
 
-def test_real_takes_are_copied_bit_for_bit(media: Path, folder: Path, tmp_path: Path) -> None:
-    for name in ("sora_standard.mp4", "pika_share.mp4", "origin_video_0.mp4"):
-        (folder / name).symlink_to((media / "takes" / name).resolve())
+def test_a_real_take_is_copied_bit_for_bit(media: Path, folder: Path, tmp_path: Path) -> None:
+    (folder / "sora_standard.mp4").symlink_to((media / "takes" / "sora_standard.mp4").resolve())
     document = run(folder, tmp_path / "out", sequence={"join": False}, project={"size": "704x1280", "rate": 30})
     render = renders(document)["sora_standard.mp4"]
     assert (render["copied_frames"], render["encoded_because"]) == (300, None)
