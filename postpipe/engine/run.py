@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from postpipe_kernels._jit import on_compile
+from threadpoolctl import threadpool_limits
 
 from postpipe.conformed import Conformed
 from postpipe.delivery import Encoding, OutputFile, ProjectFormat, RenderedClip, Selection, TimeMap
@@ -84,6 +85,7 @@ class Run:
             _disk_errors(self.outputs.root if self.outputs else self.store.root),
             on_compile(self._compiling),
             surrounded(Surroundings(self._check, self.store.scratch)),
+            threadpool_limits(1, user_api="blas"),  # takes are worked on side by side; its threads would only spin
         ):
             clips = self._prepared(self._read_clips())
             start_seconds = time.process_time()

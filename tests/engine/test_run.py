@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import pytest
+import threadpoolctl
 
 from postpipe import api
 from postpipe.engine import settings
@@ -319,3 +320,20 @@ def test_inspect_gives_the_same_entries_and_writes_nothing(takes: Path, tmp_path
         assert found["facts"] == {name: fact for name, fact in delivered["facts"].items() if name not in of_the_film}
         assert not found["selected"]
     assert sorted(takes.iterdir()) == files
+
+
+def test_matrix_products_take_one_thread_while_takes_are_worked_on(takes: Path, tmp_path: Path) -> None:
+    def threads() -> set[int]:
+        libraries = threadpoolctl.threadpool_info()  # numpy's own: others are loaded for a few small things
+        return {one["num_threads"] for one in libraries if one["user_api"] == "blas" and "numpy" in one["filepath"]}
+
+    def listen(event: Event) -> None:
+        if event.kind == "pass":
+            during.append(threads())
+
+    during: list[set[int]] = []
+    before = threads()
+    api.run(takes, tmp_path / "out", settings=FAST, listener=listen)
+    assert during
+    assert all(counts <= {1} for counts in during)
+    assert threads() == before
