@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOUNS = set(
-    "model models timing delivery conformed documents draft edit stills errors finished lipsync look marks provenance "
-    "sidecar projectlog tools".split()
+    "model models timing delivery conformed consent documents draft edit stills errors finished lipsync look marks "
+    "provenance sidecar projectlog tools".split()
 )
 
 ALLOWED = {
@@ -24,6 +24,7 @@ ALLOWED = {
     "timing": set(),
     "delivery": {"model", "timing", "edit"},
     "conformed": {"model", "timing", "delivery"},
+    "consent": {"model"},
     "draft": {"model", "timing"},
     "edit": {"model"},
     "finished": {"model", "delivery", "provenance"},

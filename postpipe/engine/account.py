@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from postpipe.conformed import Conformed, RelinkedTimeline
+from postpipe.consent import Grants
 from postpipe.delivery import Cadence, FrameTimes, ProjectFormat, RenderedClip, Selection, TakeName
 from postpipe.draft import Draft, Estimate
 from postpipe.edit import Edit, starts
@@ -48,7 +49,9 @@ class Account:
         """Sentences about what concerns no take alone."""
         log: TakeLog | None = self.board.get(TakeLog)
         conformed: Conformed | None = self.board.get(Conformed)
-        return (*(log.warnings if log else ()), *(conformed.notes if conformed else ()), *self.unsigned)
+        grants: Grants | None = self.board.get(Grants)
+        logged, granted = log.warnings if log else (), grants.warnings if grants else ()
+        return (*logged, *granted, *(conformed.notes if conformed else ()), *self.unsigned)
 
     @property
     def unsigned(self) -> tuple[str, ...]:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from postpipe_kernels import colour
 
 from postpipe.conformed import Conformed
+from postpipe.consent import Consent
 from postpipe.delivery import Admission, Cadence, Encoding, FrameTimes, ProjectFormat, Selection
 from postpipe.draft import Draft
 from postpipe.engine.stage import Canvas, Each, Filter, PointParams, Slot, Task
 from postpipe.errors import TakeError
 from postpipe.model import Clip, ColourSpec, Frame, PictureStream
-from postpipe.stages.consent import Consent
 from postpipe.stages.upscaling import Enlarging
 from postpipe.timing import nearest_standard_rate
 

@@ -1,123 +1,25 @@
-"""Consent of the people whose likeness a take shows: who gave it, when, for what, and whether it was taken back."""
+"""Consent of the people whose likeness a take shows: what `consent.toml` and sidecars say, and who has not agreed."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
+from postpipe.consent import SOMETIME, Consent, Grant, Grants, Likeness, folded
 from postpipe.documents import DocumentError, in_file, parse_toml, read_text, toml_line
 from postpipe.engine.stage import Each, Task
 from postpipe.errors import SettingsError
-from postpipe.model import Artifact, Clip, Facts
+from postpipe.model import Clip
 from postpipe.provenance import Today
 from postpipe.sidecar import Sidecar
 
 FILE_NAME = "consent.toml"
 _KEYS = ("who", "granted_by", "date", "scope", "revoked", "takes")
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What somebody allowed: `who` is shown, `granted_by` said so on `date` (ISO 8601), `scope` says for what.
-
-    `revoked` is the day on which it was taken back. `takes` are names (with `*` for any text) of takes that show
-    this person, `source` is where it is written.
-    """
-
-    who: str
-    granted_by: str | None
-    date: str | None
-    scope: str | None
-    revoked: str | None
-    takes: tuple[str, ...] = ()
-    source: str = ""
-
-    def holds(self, day: str) -> bool:
-        """Whether it was given by `day`, and not taken back."""
-        given = self.granted_by is not None and self.date is not None and self.date <= day
-        return given and not self.is_revoked(day)
-
-    def is_revoked(self, day: str) -> bool:
-        """Whether it was taken back by `day`."""
-        return self.revoked is not None and self.revoked <= day
-
-
-@dataclass(frozen=True)
-class Grants(Artifact):
-    """Everything that `consent.toml` says, on the day of the run."""
-
-    schema: ClassVar[str] = "postpipe.grants.1"
-    grants: tuple[Grant, ...]
-    day: str
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """A person in a take, with the grant that decides."""
-
-    who: str
-    state: Literal["granted", "revoked", "missing"]
-    grant: Grant | None
-
-    def words(self) -> str:
-        """Return it for a reader."""
-        if self.state == "revoked" and self.grant is not None:
-            return f"{self.who} revoked consent on {self.grant.revoked}"
-        return f"{self.who} gave consent" if self.state == "granted" else f"{self.who} has given no consent"
-
-
-@dataclass(frozen=True)
-class Consent(Facts):
-    """The people whose likeness a take shows. `allowed`: the user delivers it by name, whatever they say."""
-
-    schema: ClassVar[str] = "postpipe.consent.1"
-    name: ClassVar[str] = "consent"
-    likenesses: tuple[Likeness, ...]
-    allowed: bool
-
-    @property
-    def lacking(self) -> tuple[Likeness, ...]:
-        """Those who have not consented."""
-        return tuple(one for one in self.likenesses if one.state != "granted")
-
-    @property
-    def refusal(self) -> str | None:
-        """Why the take must not be delivered, or `None`."""
-        return None if self.allowed or not self.lacking else self._words()
-
-    def _words(self) -> str:
-        return "; ".join(one.words() for one in self.lacking)
-
-    def summary(self) -> dict[str, Any]:
-        """Return what is known of each, and what follows."""
-        decision = "refused" if self.refusal else "allowed by name" if self.lacking else "cleared"
-        return {
-            "decision": decision,
-            "likenesses": [
-                {
-                    "who": one.who,
-                    "state": one.state,
-                    **{
-                        key: getattr(one.grant, key) if one.grant else None
-                        for key in ("granted_by", "date", "scope", "revoked", "source")
-                    },
-                }
-                for one in self.likenesses
-            ],
-        }
-
-    def warnings(self) -> tuple[str, ...]:
-        """Say who has not consented, and that a take is delivered all the same."""
-        if not self.lacking:
-            return ()
-        return (self._words() + ("; delivered all the same: [consent] allow names the take" if self.allowed else ""),)
 
 
 @dataclass(frozen=True)
@@ -131,11 +33,23 @@ class ReadGrants(Task):
     def run(self, clips: Each[Clip], today: Today) -> Grants:
         """Return the grants. Raises `SettingsError` naming file and line: consent is nothing to be guessed."""
         found: list[Grant] = []
-        for folder in dict.fromkeys(path.parent for path in clips):
+        warnings: list[str] = []
+        for folder in dict.fromkeys(clip.file.parent for clip in clips.values()):
             path = folder / FILE_NAME
             if path.is_file():
-                found += read_grants(path)
-        return Grants(tuple(found), today.day)
+                read = list(read_grants(path))
+                found += read
+                warnings += _names_of_no_file(folder, read)
+        return Grants(tuple(found), today.day, tuple(warnings))
+
+
+def _names_of_no_file(folder: Path, grants: list[Grant]) -> Iterator[str]:
+    """Yield a warning for each name that no file of the folder has: a slip there would leave somebody unprotected."""
+    files = list(folder.iterdir())
+    for grant in grants:
+        for take in grant.takes:
+            if not any(replace(grant, takes=(take,)).names(file) for file in files):
+                yield f"{grant.source}: takes: no file is called {take!r}; correct the name if a take shows {grant.who}"
 
 
 def read_grants(path: Path) -> Iterator[Grant]:
@@ -180,12 +94,12 @@ def _text(entry: Mapping[str, Any], key: str) -> str | None:
 
 
 def _day(entry: Mapping[str, Any], key: str) -> str | None:
-    """Return a day as ISO 8601; `revoked = true` is one before all days."""
+    """Return a day as ISO 8601; `revoked = true` is `SOMETIME`."""
     value = entry.get(key)
     if value is None or (key == "revoked" and value is False):
         return None
     if key == "revoked" and value is True:
-        return date.min.isoformat()
+        return SOMETIME
     try:
         return (value if isinstance(value, date) else date.fromisoformat(value)).isoformat()[:10]
     except (TypeError, ValueError):
@@ -207,21 +121,17 @@ class CheckConsent(Task):
 
     def run(self, clip: Clip, sidecar: Sidecar, grants: Grants) -> Consent:
         """Return who is shown: whom the sidecar names, and whom `consent.toml` names for this take."""
-        name = clip.path.name
-        shown = [grant.who for grant in grants.grants if _matches(grant, name)]
+        file = clip.file
+        shown = [grant.who for grant in grants.grants if grant.names(file)]
         own = [_own_grant(entry, sidecar) for entry in sidecar.likenesses]
-        known = [*own, *(grant for grant in grants.grants if not grant.takes or _matches(grant, name))]
+        known = [*own, *(grant for grant in grants.grants if not grant.takes or grant.names(file))]
         people = dict.fromkeys([*(grant.who for grant in own), *shown])
-        distinct = {_fold(who): who for who in reversed(people)}
+        distinct = {folded(who): who for who in reversed(people)}
         likenesses = tuple(
-            _judge(who, [grant for grant in known if _fold(grant.who) == key], grants.day)
+            _judge(who, [grant for grant in known if folded(grant.who) == key], grants.day)
             for key, who in reversed(distinct.items())
         )
-        return Consent(likenesses, allowed=bool({name, clip.path.stem} & set(self.allow)))
-
-
-def _matches(grant: Grant, name: str) -> bool:
-    return any(fnmatchcase(name, take) for take in grant.takes)
+        return Consent(likenesses, allowed=bool({file.name, file.stem} & set(self.allow)))
 
 
 def _own_grant(entry: Mapping[str, Any], sidecar: Sidecar) -> Grant:
@@ -235,16 +145,13 @@ def _own_grant(entry: Mapping[str, Any], sidecar: Sidecar) -> Grant:
 
 
 def _judge(who: str, grants: list[Grant], day: str) -> Likeness:
-    """Return the state of one likeness: what holds counts before what was taken back."""
-    holding = next((grant for grant in grants if grant.holds(day)), None)
-    if holding is not None:
-        return Likeness(who, "granted", holding)
-    revoked = next((grant for grant in grants if grant.is_revoked(day)), None)
-    return Likeness(who, "missing" if revoked is None else "revoked", revoked or next(iter(grants), None))
-
-
-def _fold(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    """Return the state of one likeness: what was taken back ends every grant that was given until then."""
+    ended = [grant for grant in grants if grant.is_revoked(day)]
+    for grant in grants:
+        if grant.is_given(day) and not any(one.ends(grant) for one in ended):
+            return Likeness(who, "granted", grant)
+    last = max(ended, key=lambda grant: grant.revoked or "", default=None)
+    return Likeness(who, "missing" if last is None else "revoked", last or next(iter(grants), None))
 
 
 STAGES = (ReadGrants, CheckConsent)

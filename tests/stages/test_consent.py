@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from postpipe import api, projectlog
+from postpipe.consent import Consent, Grants
 from postpipe.errors import SettingsError
+from postpipe.provenance import Today
 from postpipe.sidecar import Sidecar
-from postpipe.stages.consent import CheckConsent, Consent, Grants, read_grants
+from postpipe.stages.consent import CheckConsent, ReadGrants, read_grants
 from tests.clips import make_clip
 from tests.stages.test_sidecar import clip
 
@@ -61,6 +63,55 @@ def test_a_grant_counts_only_for_the_takes_that_it_names(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("take", "file"),
+    [
+        ("scene01_take02.mp4", "Scene01_Take02.mp4"),
+        ("scene01_take02", "scene01_take02.mp4"),
+        ("clip [v2].mp4", "clip [v2].mp4"),
+        ("caf\u00e9*", "cafe\u0301 3.mp4"),  # the accent on the letter, and behind it
+        ("*", "any thing.mov"),
+    ],
+)
+def test_a_name_counts_however_it_is_spelt(tmp_path: Path, take: str, file: str) -> None:
+    text = f'[[consent]]\nwho = "Ada"\nrevoked = true\ntakes = ["{take}"]'
+    assert states(check(tmp_path, file, text=text)) == {"Ada": "revoked"}
+    assert states(check(tmp_path, "other.mxf", text=text.replace('"*"', '"a*"'))) == {}
+
+
+def test_every_use_of_a_file_shows_whom_the_file_shows(tmp_path: Path) -> None:
+    (tmp_path / "consent.toml").write_text('[[consent]]\nwho = "Ada"\nrevoked = true\ntakes = ["a.mp4"]')
+    grants = Grants(tuple(read_grants(tmp_path / "consent.toml")), DAY)
+    use = clip(tmp_path / "a_use2.mp4")
+    use.file = tmp_path / "a.mp4"
+    assert states(CheckConsent().run(use, Sidecar(), grants)) == {"Ada": "revoked"}
+    assert not CheckConsent(("a.mp4",)).run(use, Sidecar(), grants).refusal
+
+
+@pytest.mark.parametrize(
+    ("given", "revoked", "state"),
+    [
+        ("2026-01-01", "2026-05-01", "revoked"),
+        ("2026-05-01", "2026-05-01", "revoked"),
+        ("2026-05-02", "2026-05-01", "granted"),  # she has agreed again
+        ("2026-01-01", "2026-12-31", "granted"),  # not yet
+    ],
+)
+def test_a_revocation_of_its_own_ends_what_was_given_before(
+    tmp_path: Path, given: str, revoked: str, state: str
+) -> None:
+    entries = f'granted_by = "Ada"\ndate = {given}', f"revoked = {revoked}"
+    text = "\n".join(f'[[consent]]\nwho = "Ada"\n{entry}' for entry in entries)
+    assert states(check(tmp_path, "a.mp4", {"name": "Ada"}, text=text)) == {"Ada": state}
+
+
+def test_a_revocation_without_a_day_ends_all_that_was_given(tmp_path: Path) -> None:
+    text = '[[consent]]\nwho = "Ada"\ngranted_by = "Ada"\ndate = 2026-01-01'
+    found = check(tmp_path, "a.mp4", {"name": "Ada", "revoked": True}, text=text)
+    assert states(found) == {"Ada": "revoked"}
+    assert found.refusal == "Ada revoked consent"
+
+
+@pytest.mark.parametrize(
     ("own", "state"),
     [
         ({"granted_by": "herself", "date": "2026-01-01"}, "granted"),
@@ -109,6 +160,7 @@ def test_a_take_without_consent_is_kept_out_and_logged(tmp_path: Path) -> None:
     (takes / "consent.toml").write_text(TEXT)
     fast = {"deliver": {"preset": "ultrafast"}, "provenance": {"sign": "off"}}
     account = api.run(takes, tmp_path / "out", settings=fast)
+    assert account.warnings == ()
     assert "revoked consent" in account.skipped[takes / "scene02_take01.mp4"]
     assert [path.name for path in (tmp_path / "out" / "clips").iterdir()] == ["scene01_take01.mp4"]
     allowed = api.run(takes, tmp_path / "out", settings=fast | {"consent": {"allow": ["scene02_take01"]}})
@@ -118,3 +170,10 @@ def test_a_take_without_consent_is_kept_out_and_logged(tmp_path: Path) -> None:
         ("skipped", "Ben Example revoked consent on 2026-06-01; ask for consent"),
         ("delivered", "without consent"),
     ]
+
+
+def test_a_name_that_no_file_has_is_said(tmp_path: Path) -> None:
+    shown = clip(make_clip(tmp_path / "scene01_take01.mp4", frames=2))
+    (tmp_path / "consent.toml").write_text(TEXT.replace('"scene01_*.mp4"', '"scene01_*", "scene1_*"'))
+    (warning,) = ReadGrants().run({shown.path: shown}, Today(DAY)).warnings
+    assert warning.startswith("consent.toml, entry 1: takes: no file is called 'scene1_*'; correct")
