@@ -69,7 +69,7 @@ def run(
     used does not raise, it is in the account as skipped.
     """
     folder, target = Path(takes), Path(out)
-    if target.absolute() == folder.absolute() or (target.exists() and target.samefile(folder)):
+    if target.absolute() == folder.absolute() or (target.exists() and folder.exists() and target.samefile(folder)):
         raise DeliveryError(f"{target}: is the folder of takes itself; name another folder with -o")
     files = find_takes(folder, may_be_empty=timeline is not None)
     layers = _layers(folder, config, settings)

@@ -289,7 +289,8 @@ def open_writer(target: ProjectFormat, encoding: Encoding, path: Path, *, lossle
 
 def delivered_frames(job: Job, reader: PictureReader, run: range) -> Generator[Frame, None, None]:
     """Yield the finished frames of a job with the numbers in `run`, through its chain of filters."""
-    margin = max((bound.margin_frames for bound in job.chain if isinstance(bound, FrameFilter)), default=0)
+    # each works on what the one before it gives: neighbours of neighbours
+    margin = sum(bound.margin_frames for bound in job.chain if isinstance(bound, FrameFilter))
     source = job.time_map.source
     source_first = max(0, int(source[max(0, run.start - margin)]) - margin)
     source_last = min(job.times.frames - 1, int(source[min(len(source), run.stop + margin) - 1]) + margin)

@@ -106,7 +106,10 @@ class Run:
                 self.outputs.finish(document)
                 logbook: Logbook | None = self.board.get(Logbook)
                 if logbook is not None:
-                    logbook.keep(self.outputs.root, document)
+                    try:
+                        logbook.keep(self.outputs.root, document)
+                    except DeliveryError as error:  # all is delivered, and the next run writes down what is missing
+                        self._tell(Event("warning", message=str(error)))
         self._tell(Event("done"))
         return account
 

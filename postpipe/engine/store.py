@@ -67,9 +67,10 @@ class Scratch:
     def __init__(self, root: Path) -> None:
         self.folder = root.absolute() / uuid.uuid4().hex
         try:
-            self.folder.mkdir(parents=True)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.folder.with_suffix(".lock"))
-            self._lock.acquire(blocking=False)
+            self._lock.acquire(blocking=False)  # first: a folder without a lock is taken for one left behind
+            self.folder.mkdir()
         except OSError as error:
             raise DeliveryError(
                 f"{root}: cannot be written ({error.strerror}); name another place with -o, and --store for the store"

@@ -85,7 +85,7 @@ def identity(name: str, command: Sequence[str], version_arguments: Sequence[str]
     state = hashlib.sha256()
     for file in _files([program, *command[1:]]):
         try:
-            digest = _digest(str(file), *_mark(file))
+            digest = content_digest(file)
         except OSError as error:
             raise ProgramError(
                 f"{name}: {file}, which its command names, cannot be read ({error.strerror})", "check its permissions"
@@ -96,6 +96,14 @@ def identity(name: str, command: Sequence[str], version_arguments: Sequence[str]
             printed = process.run(name, [program, *version_arguments], folder, _VERSION_SECONDS, "told its version")
         state.update(printed.encode())
     return state.hexdigest()
+
+
+def identity_if_there(name: str, command: Sequence[str], version_arguments: Sequence[str]) -> str:
+    """Return `identity`, or "missing": where it is to be run, that is told or done without."""
+    try:
+        return identity(name, command, version_arguments)
+    except ProgramError:
+        return "missing"
 
 
 def _files(arguments: Sequence[str]) -> Iterator[Path]:
@@ -110,6 +118,11 @@ def _files(arguments: Sequence[str]) -> Iterator[Path]:
                     yield from sorted(found for found in path.iterdir() if found.is_file())
             except (OSError, ValueError):  # too long for a name, or not one at all
                 continue
+
+
+def content_digest(path: Path) -> str:
+    """Return a file's SHA-256, read again only where its size or time has changed. Raises `OSError`."""
+    return _digest(str(path), *_mark(path))
 
 
 def _mark(path: Path) -> tuple[int, int]:

@@ -82,8 +82,9 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError:
         for root, folders, _ in os.walk(folder):  # each is entered after its name was given
-            for name in folders:
-                Path(root, name).chmod(0o700)
+            for inner in (Path(root, name) for name in folders):
+                if not inner.is_symlink():  # what a link leads to is none of our business
+                    inner.chmod(0o700)
         shutil.rmtree(folder, ignore_errors=True)
 
 

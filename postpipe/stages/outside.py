@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -15,7 +16,7 @@ from postpipe.engine.stage import Canvas, Filter, Slot, Stage, Task
 from postpipe.errors import FilterFailed, ProgramError
 from postpipe.model import Clip, Frame
 from postpipe.programs import tooling
-from postpipe.programs.command import identity
+from postpipe.programs.command import identity_if_there
 from postpipe.tools import FINISH, Tool, Toolchain
 
 Tools = Annotated[dict[str, Tool], Meta(description="a table for each program that takes go through, in this order")]
@@ -118,14 +119,18 @@ class Finish(_Tools, Filter):
     def bind(self, clip: Clip, project: ProjectFormat, draft: Draft | None) -> BoundFinish | None:
         """Return the filter, or `None` where there is no such tool, and in a draft."""
         tools = self.of("finish") if draft is None else {}
-        return BoundFinish(tuple(_bound(name, tool, clip, project) for name, tool in tools.items())) if tools else None
+        known = self._programs if tools else {}
+        bound = tuple(_bound(name, tool, known[name], clip, project) for name, tool in tools.items())
+        return BoundFinish(bound) if bound else None
+
+    @cached_property
+    def _programs(self) -> dict[str, str]:
+        """What each tool is, asked once for all takes."""
+        tools = self.of("finish").items()
+        return {name: identity_if_there(name, tool.command, tool.version_arguments) for name, tool in tools}
 
 
-def _bound(name: str, tool: Tool, clip: Clip, project: ProjectFormat) -> BoundTool:
-    try:
-        program = identity(name, tool.command, tool.version_arguments)
-    except ProgramError:
-        program = "missing"  # told, or done without, when it is to be run
+def _bound(name: str, tool: Tool, program: str, clip: Clip, project: ProjectFormat) -> BoundTool:
     take = clip.path.stem if any("{take}" in part for part in tool.command) else ""
     handed = tooling.Handed(project.width, project.height, project.pixel_format, project.colour, project.rate, take)
     lasting = msgspec.structs.replace(tool, timeout_seconds=1.0, fallback="fail")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from postpipe.engine.stage import Canvas
 from postpipe.errors import FilterFailed, SettingsError
 from postpipe.media.images import frame_pixels, pixels_to_frame
 from postpipe.model import Frame, PixelFormat
+from postpipe.programs.command import content_digest
 from postpipe.stages.upscale_builtin import Lanczos
 from postpipe.stages.upscaling import FIX, Enlargement, UpscaleSettings
 
@@ -35,7 +37,7 @@ TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 class Model:
     """A model that takes and gives `(1, channels, rows, columns)`, and the tiles that it gets.
 
-    `digest` is of its file, `version` that of onnxruntime: they are in the render's key. `tile`: rows and columns of
+    `digest` is of its files, `version` that of onnxruntime: they are in the render's key. `tile`: rows and columns of
     what goes in; `overlap` of them at every side are thrown away, but at the picture's own edges. `factor` of them
     come out for each.
     """
@@ -112,7 +114,9 @@ def load(settings: UpscaleSettings) -> Model:
     """Return the model of the settings. Raises `SettingsError` where it cannot be used, saying why."""
     path = Path(settings.model).expanduser().absolute()
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        # large models keep their weights in files beside them: model.onnx.data, model.onnx_data
+        files = [path, *sorted(file for file in path.parent.glob(f"{glob.escape(path.name)}?*") if file.is_file())]
+        digest = hashlib.sha256("".join(map(content_digest, files)).encode()).hexdigest()
     except OSError as error:
         raise _wrong(f"model = {settings.model!r} cannot be read ({error.strerror})") from error
     try:

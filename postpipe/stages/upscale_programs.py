@@ -16,10 +16,9 @@ from postpipe.programs import process
 from postpipe.programs.folders import Batches, through_folders
 from postpipe.programs.pipe import Stream, through_pipe
 from postpipe.programs.wire import Shape
-from postpipe.stages.upscaling import FIX, Enlargement, UpscaleSettings
+from postpipe.stages.upscaling import FIX, NAME, Enlargement, UpscaleSettings
 from postpipe.timing import format_rate
 
-NAME = "the upscaler"
 BATCH_FRAMES = 16
 """Pictures that lie on the disk, and in memory, at once."""
 
@@ -122,10 +121,6 @@ def _made(kind: Literal["pipe", "frames"], wanted: Enlargement, settings: Upscal
             commands.check_places(settings.command, paths, ("pixel_format", *never))
     except ValueError as error:
         raise SettingsError([f"[upscale] {error}"]) from error
-    try:
-        program = commands.identity(NAME, settings.command, settings.version_arguments)
-    except ProgramError:
-        program = "missing"  # told, or made up for, when it is to be run
     told = any("{out_width}" in part or "{out_height}" in part for part in settings.command)
     size = wanted.target_width, wanted.target_height
     if not told:
@@ -133,7 +128,7 @@ def _made(kind: Literal["pipe", "frames"], wanted: Enlargement, settings: Upscal
     return ProgramUpscaler(
         kind=kind,
         command=settings.command,
-        program=program,
+        program=settings.program,
         given=(wanted.width, wanted.height),
         size=size,
         layout=wanted.pixel_format,

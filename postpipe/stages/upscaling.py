@@ -11,16 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from msgspec import Meta
 
 from postpipe.engine.stage import Canvas
 from postpipe.model import Artifact, ColourSpec, Frame, PixelFormat
+from postpipe.programs.command import identity_if_there
 from postpipe.tools import PipeFormat, StreamKind, Version
 
 FIX = "upscale"
 """Its name in `--only` and in `FilterFailed`."""
+
+NAME = "the upscaler"
+"""What it is called in messages."""
 
 UPSCALERS = "postpipe.upscalers"
 """The group of entry points."""
@@ -124,6 +129,11 @@ class UpscaleSettings:
         int,
         Meta(ge=0, le=512, description="onnx: what is thrown away at each side of a tile: as far as the model looks"),
     ] = 16
+
+    @cached_property
+    def program(self) -> str:
+        """A digest of the program of `command`, asked once for all takes."""
+        return identity_if_there(NAME, self.command, self.version_arguments)
 
 
 Make = Callable[[Enlargement, UpscaleSettings], Upscaler]

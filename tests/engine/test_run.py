@@ -337,3 +337,18 @@ def test_matrix_products_take_one_thread_while_takes_are_worked_on(takes: Path, 
     assert during
     assert all(counts <= {1} for counts in during)
     assert threads() == before
+
+
+def test_a_log_that_cannot_be_written_costs_no_delivery(takes: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told: list[Event] = []
+    settings = FAST | {"log": {"file": str(tmp_path / "file" / "log.csv")}}
+    assert api.run(takes, tmp_path / "out", settings=settings, listener=told.append).document()["sequence"]
+    assert any(event.kind == "warning" and "the log cannot be written" in (event.message or "") for event in told)
+    assert (tmp_path / "out" / "takes.json").exists()
+
+
+def test_takes_that_are_not_there_are_named_beside_an_out_that_is(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DeliveryError, match="missing"):
+        api.run(tmp_path / "missing", tmp_path / "out")
