@@ -40,7 +40,7 @@ def test_a_chain_taken_up_in_the_middle_gives_what_it_gives_from_the_start(tmp_p
     picture: Any = clip.picture
     target = ProjectFormat(picture.width, picture.height, picture.rate, "crop", picture.pixel_format, picture.colour)
     time_map = TimeMap(Cadence(Fraction(24), np.arange(24), Fraction(0)), 0, 24)
-    job = Job(clip, times, time_map, (WithNeighbours(), WithNeighbours()), target, None, ())
+    job = Job(clip, times, time_map, (WithNeighbours(),) * 4, target, None, ())
 
     def lumas(run: range) -> list[np.ndarray]:
         with PictureReader(clip) as reader:
