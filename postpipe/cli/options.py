@@ -29,6 +29,15 @@ jobs_option = click.option(
 )
 
 
+def _names(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    return None if text is None else [name for name in text.replace(" ", "").split(",") if name]
+
+
+only_option = click.option(
+    "--only", metavar="FIX,…", callback=_names, help='Apply no other fixes than these; none: --only "".'
+)
+
+
 def stage_options(function: FunctionT) -> FunctionT:
     """Add one option for each parameter of each stage: `[deliver] crf` becomes `--deliver-crf`."""
     for parameter in sorted(parameters(stage_types()), key=lambda p: (p.section, p.key), reverse=True):

@@ -13,6 +13,7 @@ from postpipe.cli.options import (
     config_option,
     jobs_option,
     json_option,
+    only_option,
     print_json,
     stage_layer,
     stage_options,
@@ -25,7 +26,7 @@ from postpipe.cli.progress import progress
 @click.argument("takes", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for the delivery.")
 @config_option
-@click.option("--only", metavar="FIX,…", help='Apply no other fixes than these; none: --only "".')
+@only_option
 @store_option
 @jobs_option
 @click.option("--timeline", type=click.Path(path_type=Path), help="A cut to follow: .otio, .xml, .fcpxml or .edl.")
@@ -37,7 +38,7 @@ def command(
     takes: Path,
     out: Path,
     config: Path | None,
-    only: str | None,
+    only: list[str] | None,
     store: Path | None,
     jobs: int | None,
     timeline: Path | None,
@@ -59,7 +60,7 @@ def command(
             out,
             config=config,
             settings=stage_layer(options),
-            only=None if only is None else [name for name in only.replace(" ", "").split(",") if name],
+            only=only,
             store=store,
             jobs=jobs,
             rehash=rehash,

@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 from postpipe.cli.main import EXIT_SKIPPED
-from postpipe.cli.options import config_option, jobs_option, stage_layer, stage_options
+from postpipe.cli.options import config_option, jobs_option, only_option, stage_layer, stage_options
 
 
 @click.command("watch")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for what becomes of them.")
 @config_option
-@click.option("--only", metavar="FIX,…", help='Apply no other fixes than these; none: --only "".')
+@only_option
 @jobs_option
 @click.option(
     "--settle",
@@ -43,7 +43,7 @@ def command(
     folder: Path,
     out: Path,
     config: Path | None,
-    only: str | None,
+    only: list[str] | None,
     jobs: int | None,
     settle: float,
     poll: float,
@@ -65,12 +65,11 @@ def command(
     if out.absolute() == folder.absolute():
         raise SettingsError([f"{out}: is the watched folder itself; name another with -o"])
     settings = stage_layer(options)
-    fixes = None if only is None else [name for name in only.replace(" ", "").split(",") if name]
-    api.plan(folder, config=config, settings=settings, only=fixes)  # wrong settings end it before it begins
+    api.plan(folder, config=config, settings=settings, only=only)  # wrong settings end it before it begins
     failed = 0
 
     def process(path: Path, name: str) -> None:
-        api.run(path, out / name, config=config, settings=settings, only=fixes, jobs=jobs)
+        api.run(path, out / name, config=config, settings=settings, only=only, jobs=jobs)
 
     def tell(state: str, name: str, text: str) -> None:
         if as_json:

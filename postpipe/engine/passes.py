@@ -23,11 +23,10 @@ from postpipe.media.read import PictureReader
 from postpipe.media.sound import read_sound
 from postpipe.media.write import PictureWriter
 from postpipe.model import Artifact, Clip, Frame
+from postpipe.programs.intermediate import LOSSLESS
 
 Bound = PointOp | FrameFilter
 Analysers = Sequence[Analyser[Any, Any]]
-LOSSLESS = {"qp": "0", "preset": "ultrafast"}
-"""Options of x264 for pieces that are read again: decoded, they are what was written."""
 OnFrame = Callable[[int], None]
 """Called with the number of frames done so far; it may raise `Cancelled`."""
 
