@@ -30,8 +30,9 @@ from postpipe.engine.stage import Desk
 from postpipe.finished import UNSIGNED, ClipFile, Film, FinishedClip
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
+from postpipe.media.identity import development_identity
 from postpipe.media.probe import probe
-from postpipe.media.signing import Signing, development_identity
+from postpipe.media.signing import Signing
 from postpipe.provenance import Action, Credentials, History, Provenance, SignPlan, Trust
 from postpipe.stages.sign import DeliverSequence
 
@@ -170,7 +171,7 @@ def cost(media: Path, folder: Path) -> dict[str, Any]:
     originals = [media / "takes" / name for name in ("sora_standard.mp4", "pika_share.mp4", "luma_watermarked.mp4")]
     rows = []
     for share, words in ((1, "takes of 1 to 3 MB"), (8, "takes of 10 to 27 MB")):
-        made = [_enlarged(path, folder / f"{share}_{path.name}", share) for path in originals]
+        made = [_lengthened(path, folder / f"{share}_{path.name}", share * path.stat().st_size) for path in originals]
         for takes in TAKES if share > 1 else TAKES[-1:]:
             rows.append({"material": words, **_cost_of(made, takes, folder / "out")})
     large = [row for row in rows if row["material"] != rows[0]["material"]]
@@ -178,12 +179,13 @@ def cost(media: Path, folder: Path) -> dict[str, Any]:
     return {"rows": rows, "seconds_per_byte_at_50_to_5": round(growth, 3)}
 
 
-def _enlarged(path: Path, target: Path, share: int) -> Path:
-    """Return a copy with so many times the media data; what is added follows the rest in a box of its own."""
-    media_data = next(box for box in top_level(path) if box.kind == b"mdat")
-    data = path.read_bytes()
-    extra = (data[media_data.content : media_data.end]) * (share - 1)
-    target.write_bytes(data + ((len(extra) + 8).to_bytes(4, "big") + b"mdat" + extra if extra else b""))
+def _lengthened(path: Path, target: Path, size: int) -> Path:
+    """Return a copy of so many bytes and at least its own; what is added follows the rest in boxes of media data."""
+    with target.open("wb") as file:
+        file.write(data := path.read_bytes())
+        while (missing := size - file.tell()) > 8:
+            content = data[: missing - 8]
+            file.write((len(content) + 8).to_bytes(4, "big") + b"mdat" + content)
     return target
 
 
@@ -207,8 +209,7 @@ def _cost_of(made: list[Path], takes: int, out: Path) -> dict[str, Any]:
         film = out / UNSIGNED / "sequence.mp4"
         for name, _ in chosen:
             shutil.copyfile(made[1], clips / name)
-        size = sum(path.stat().st_size for _, path in chosen)
-        _enlarged(made[1], film, max(1, size // made[1].stat().st_size))
+        _lengthened(made[1], film, sum(path.stat().st_size for _, path in chosen))
         sources = {out / f"{name.stem}_source.mp4": path for name, path in chosen}
         for link, path in sources.items():
             link.symlink_to(path)

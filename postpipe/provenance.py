@@ -277,8 +277,9 @@ class SignPlan(Artifact):
     """What is signed, and by whom; no secret is in it.
 
     `chain` are the signer's certificates as PEM; `key` is where the private key is, `password_variable` the
-    environment variable with its password, `command` a program that signs instead. Without a chain the signer is
-    made for the run. `generated`: the user says that all takes are made by AI.
+    environment variable with its password, `command` a program that signs instead, each time within
+    `timeout_seconds`. Without a chain the signer is made for the run. `generated`: the user says that all takes are
+    made by AI.
     """
 
     schema: ClassVar[str] = "postpipe.sign-plan.1"
@@ -288,6 +289,7 @@ class SignPlan(Artifact):
     key: str | None = None
     password_variable: str | None = None
     command: tuple[str, ...] = ()
+    timeout_seconds: float = 120.0
     time_stamps: str | None = None
     generated: bool = False
 

@@ -91,7 +91,7 @@ def test_arrows_point_one_way(room: str, path: Path) -> None:
         elif top == "av":
             assert room in AV_ROOMS, f"{path} imports av"
         elif top == "subprocess":
-            assert room == "programs" or path.name == "signing.py", f"{path} starts processes"
+            assert room == "programs", f"{path} starts processes"
 
 
 def test_kernels_import_numpy_and_numba_alone() -> None:

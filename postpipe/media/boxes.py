@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+COPY_BYTES = 1 << 18
 
 
 class Box(NamedTuple):
@@ -39,6 +44,49 @@ def top_level(path: Path) -> list[Box]:
     """Return the outermost boxes of the file."""
     with path.open("rb") as file:
         return list(walk(file, 0, path.stat().st_size))
+
+
+def insert(source: Path, target: Path, box: bytes) -> int:
+    """Write a copy with one more box, behind the one that tells the type of the file; return where it begins.
+
+    Where its samples lie (`stco`, `co64`) is told anew. Raises `ValueError` for what is no MP4 or MOV file, for a
+    fragmented one, and where offsets outgrow their table; `OSError`.
+    """
+    outermost = top_level(source)
+    if not outermost or outermost[0].kind != b"ftyp" or any(one.kind == b"moof" for one in outermost):
+        raise ValueError(f"{source.name} is no MP4 or MOV file in one piece")
+    place = outermost[0].end
+    with source.open("rb") as given, target.open("wb") as made:
+        made.write(given.read(place))
+        made.write(box)
+        shutil.copyfileobj(given, made, COPY_BYTES)
+        for table in _offset_tables(given, outermost[0].end, outermost[-1].end):
+            given.seek(table.content + 8)
+            offsets = array("I" if table.kind == b"stco" else "Q", given.read(table.end - table.content - 8))
+            made.seek(table.content + 8 + len(box))
+            made.write(_moved(offsets, len(box)))
+    return place
+
+
+def _offset_tables(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    for box in walk(file, start, end):
+        if box.kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            yield from _offset_tables(file, box.content, box.end)
+        elif box.kind in (b"stco", b"co64"):
+            yield box
+
+
+def _moved(offsets: array[int], by: int) -> array[int]:
+    """Return big-endian offsets, moved. Raises `ValueError` where one is too large then."""
+    if sys.byteorder == "little":
+        offsets.byteswap()
+    try:
+        moved = array(offsets.typecode, (offset + by for offset in offsets))
+    except OverflowError:
+        raise ValueError("it comes to more than 4 GB with its manifest; deliver scenes by themselves") from None
+    if sys.byteorder == "little":
+        moved.byteswap()
+    return moved
 
 
 def drop_trivial_edits(path: Path) -> None:

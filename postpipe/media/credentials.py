@@ -23,29 +23,32 @@ DEPTH = 16
 """Manifests within manifests are followed so far: nobody reads further, and a file may be made to have no end."""
 
 BUFFER_BYTES = 1 << 20
-"""The library reads and writes in pieces of 8 kB."""
+"""The library reads in small pieces."""
 
 
-@functools.lru_cache(maxsize=4)
-def context(trust: Trust, time_stamps: str | None = None) -> c2pa.Context:
+def settings(trust: Trust, time_stamps: str | None = None) -> dict[str, Any]:
     """Return the library's settings; `time_stamps` is the address of an authority that may be asked."""
-    import c2pa
-
     anchors = [{"trust_kind": one.kind, "trust_anchors": one.pem, "trust_uri": one.name} for one in trust.lists]
-    settings: dict[str, Any] = {
+    found: dict[str, Any] = {
         "trust": {"anchors": anchors},
         "verify": {
             "remote_manifest_fetch": trust.network,
             "ocsp_fetch": trust.network,
             "verify_after_sign": False,  # what is signed is read again as a whole
         },
-        # Above it the library works in the system's folder for temporary files instead of in memory.
-        "core": {"backing_store_memory_threshold_in_mb": 64},
         "builder": {"thumbnail": {"enabled": False}},
     }
     if not trust.network:
-        settings["core"]["allowed_network_hosts"] = [urlsplit(time_stamps).netloc] if time_stamps else []
-    return c2pa.Context.from_dict(settings)
+        found["core"] = {"allowed_network_hosts": [urlsplit(time_stamps).netloc] if time_stamps else []}
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def context(trust: Trust) -> c2pa.Context:
+    """Return the library's context in which files are read."""
+    import c2pa
+
+    return c2pa.Context.from_dict(settings(trust))
 
 
 def read_trust(signers: tuple[Path, ...], stampers: tuple[Path, ...], *, network: bool) -> Trust:

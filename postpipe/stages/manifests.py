@@ -146,7 +146,7 @@ def check_clip(manifest: Manifest | None, take: Rendered) -> None:
 
 
 def _expect(what: str, expected: object, found: object, holds: bool | None = None) -> None:
-    from postpipe.media.signing import SigningError
+    from postpipe.media.identity import SigningError
 
     if not (found == expected if holds is None else holds):
         raise SigningError(f"read again, it does not hold: {what}: expected {expected}, found {found}")

@@ -21,6 +21,8 @@ from postpipe.errors import SettingsError
 from postpipe.finished import UNSIGNED, ClipFile, Film, FinishedClip
 from postpipe.finished import Sequence as JoinedSequence
 from postpipe.model import Clip
+from postpipe.programs.answer import answer
+from postpipe.programs.command import find
 from postpipe.provenance import (
     COMPOSITE,
     COMPOSITE_WITH_AI,
@@ -42,7 +44,8 @@ from postpipe.stages.manifests import (
 )
 
 if TYPE_CHECKING:
-    from postpipe.media.signing import Identity, Ingredient, Signing
+    from postpipe.media.identity import Identity
+    from postpipe.media.signing import Ingredient, Signing
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class PlanSigning(Task):
         tuple[str, ...],
         Meta(description="program that signs instead of a key: bytes on its input, the signature on its output"),
     ] = ()
+    timeout_seconds: Annotated[float, Meta(gt=0, description="how long the signer may take for a signature")] = 120.0
     time_stamps: Annotated[
         Annotated[str, Meta(pattern=r"^https?://", examples=["http://timestamp.digicert.com"])] | None,
         Meta(description="address of a time-stamp authority (RFC 3161), which is asked over the network"),
@@ -88,7 +92,7 @@ class PlanSigning(Task):
         """Return the plan; names are looked up in the folder of takes. Raises `SettingsError`."""
         if self.sign == "off" or self.certificate is None:
             return SignPlan(self.sign, time_stamps=self.time_stamps, generated=self.generated)
-        from postpipe.media.signing import SigningError
+        from postpipe.media.identity import SigningError
 
         folder = min(clips, default=Path()).parent
         plan = SignPlan(
@@ -97,6 +101,7 @@ class PlanSigning(Task):
             key=str(folder / self.key) if self.key else None,
             password_variable=self.password_variable,
             command=self.signer,
+            timeout_seconds=self.timeout_seconds,
             time_stamps=self.time_stamps,
             generated=self.generated,
         )
@@ -109,14 +114,17 @@ class PlanSigning(Task):
 
 def identity_of(plan: SignPlan) -> Identity:
     """Return the signer. A key is read anew each time, so that nothing keeps it. Raises `SigningError`."""
-    from postpipe.media import signing
+    from postpipe.media import identity
 
     if plan.certificate is None:
-        return signing.development_identity()
+        return identity.development_identity()
     if plan.key is None:
-        return signing.command_identity(Path(plan.certificate), plan.command)
-    password = signing.password_from(plan.password_variable)
-    return signing.file_identity(Path(plan.certificate), Path(plan.key), password)
+        command, seconds = plan.command, plan.timeout_seconds
+        name = f"the signer {command[0]}"
+        argv = [find(command[0]), *command[1:]]
+        return identity.held_identity(Path(plan.certificate), lambda data: answer(name, argv, data, seconds))
+    password = identity.password_from(plan.password_variable)
+    return identity.file_identity(Path(plan.certificate), Path(plan.key), password)
 
 
 @dataclass(frozen=True)
@@ -235,7 +243,8 @@ def deliver(
     sign: Callable[[Signing, Path], Provenance],
 ) -> tuple[OutputFile, Credentials]:
     """Sign a finished file and deliver it; where that fails, deliver it as it is, and say why."""
-    from postpipe.media.signing import Signing, SigningError
+    from postpipe.media.identity import SigningError
+    from postpipe.media.signing import Signing
 
     target = desk.scratch(Path(name).suffix)
     try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from postpipe.media.signing import Signing, development_identity
+from postpipe.media.identity import development_identity
+from postpipe.media.signing import Signing
 from postpipe.provenance import Trust
 from tests.cli.inside import postpipe
 from tests.clips import make_clip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from postpipe.errors import Cancelled, ProgramError
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
-from postpipe.media.signing import Identity, Ingredient, Signing, SigningError, command_identity, file_identity
+from postpipe.media.identity import Identity, SigningError, file_identity, held_identity
+from postpipe.media.signing import Ingredient, Signing
 from postpipe.provenance import Trust
 from tests.certificates import KEYS, make_signer
 from tests.clips import make_clip
@@ -35,7 +36,7 @@ def test_every_kind_of_key_signs(tmp_path: Path, algorithm: str) -> None:
 
 
 def test_the_index_stays_before_the_media(tmp_path: Path) -> None:
-    from postpipe.media.signing import development_identity
+    from postpipe.media.identity import development_identity
 
     bare = make_clip(tmp_path / "late.mov")
     fast = tmp_path / "fast.mov"
@@ -49,29 +50,21 @@ def test_the_index_stays_before_the_media(tmp_path: Path) -> None:
     assert read_credentials(tmp_path / "signed.mov", NOBODY).state == "valid"
 
 
-def test_a_program_can_keep_the_key(tmp_path: Path) -> None:
+def test_a_signer_that_keeps_its_key_elsewhere_is_asked(tmp_path: Path) -> None:
     signer = make_signer(tmp_path)
-    script = (
-        "import sys; from pathlib import Path; from postpipe.media.signing import file_identity;"
-        "identity = file_identity(Path(sys.argv[1]), Path(sys.argv[2]), None);"
-        "sys.stdout.buffer.write(identity.sign(sys.stdin.buffer.read()))"
-    )
-    command = [sys.executable, "-c", script, str(signer.chain), str(signer.key)]
-    assert read_credentials(sign(command_identity(signer.chain, command), tmp_path), NOBODY).state == "valid"
+    kept = file_identity(signer.chain, signer.key, None)
+    assert read_credentials(sign(held_identity(signer.chain, kept.sign), tmp_path), NOBODY).state == "valid"
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (["no-such-program-at-all"], "cannot be run"),
-        ([sys.executable, "-c", "import sys; sys.exit('the token is locked')"], "the token is locked"),
-        ([sys.executable, "-c", ""], "wrote no signature"),
-    ],
+    ("fault", "raised"), [(ProgramError("the signer x has gone", "mend it"), SigningError), (Cancelled("stop"), Cancelled)]
 )
-def test_a_program_that_does_not_sign_is_named(tmp_path: Path, command: list[str], words: str) -> None:
-    signer = make_signer(tmp_path)
-    with pytest.raises(SigningError, match=words):
-        sign(command_identity(signer.chain, command), tmp_path)
+def test_why_nothing_was_signed_is_passed_on(tmp_path: Path, fault: Exception, raised: type[Exception]) -> None:
+    def refuse(data: bytes) -> bytes:
+        raise fault
+
+    with pytest.raises(raised, match=str(fault)):
+        sign(held_identity(make_signer(tmp_path).chain, refuse), tmp_path)
     assert not (tmp_path / "signed.mp4").exists()
 
 
@@ -112,7 +105,7 @@ def test_what_cannot_sign_is_told_in_words(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_signed_leaves_nothing(tmp_path: Path) -> None:
-    from postpipe.media.signing import development_identity
+    from postpipe.media.identity import development_identity
 
     (tmp_path / "text.mp4").write_text("no film")
     bare = make_clip(tmp_path / "bare.mp4")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from postpipe import api
-from postpipe.errors import SettingsError
+from postpipe.errors import ProgramError, SettingsError
 from postpipe.finished import UNSIGNED
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
-from postpipe.media.signing import Signing, SigningError, development_identity
-from postpipe.provenance import COMPOSITE, Action, Assertion, Declared, History, Manifest, Provenance, Trust
+from postpipe.media.identity import SigningError, development_identity
+from postpipe.media.signing import Signing
+from postpipe.provenance import COMPOSITE, Action, Assertion, Declared, History, Manifest, Provenance, SignPlan, Trust
 from postpipe.stages.manifests import Rendered, check_clip, check_sequence, read_again
+from postpipe.stages.sign import identity_of
 from tests.certificates import make_signer
 from tests.clips import make_clip
 from tests.media.test_credentials import DEFINITION
@@ -134,6 +137,21 @@ def test_a_key_that_cannot_sign_is_told_before_anything_is_rendered(
     for wrong in ({"key": "key.pem"}, {"certificate": "chain.pem"}, {"certificate": "a", "key": "b", "signer": ["c"]}):
         with pytest.raises(SettingsError, match=r"\[provenance\] certificate"):
             run(two, tmp_path / "out", provenance=wrong)
+
+
+def test_a_program_can_keep_the_key(tmp_path: Path) -> None:
+    signer = make_signer(tmp_path)
+    script = (
+        "import sys; from pathlib import Path; from postpipe.media.identity import file_identity;"
+        "identity = file_identity(Path(sys.argv[1]), Path(sys.argv[2]), None);"
+        "sys.stdout.buffer.write(identity.sign(sys.stdin.buffer.read()))"
+    )
+    command = (sys.executable, "-c", script, str(signer.chain), str(signer.key))
+    identity = identity_of(SignPlan("sequence", str(signer.chain), command=command))
+    assert len(identity.sign(b"claim")) == 64  # r and s of P-256
+    gone = identity_of(SignPlan("sequence", str(signer.chain), command=("no-such-program", "a b")))
+    with pytest.raises(ProgramError, match="the signer no-such-program cannot be started"):
+        gone.sign(b"claim")
 
 
 def test_a_signature_that_does_not_hold_leaves_the_unsigned_render(
