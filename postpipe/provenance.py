@@ -314,3 +314,14 @@ class Credentials:
     def summary(self) -> dict[str, Any]:
         """Return what is shown in `takes.json`."""
         return self.provenance.summary() | {"signed_with": self.signed_with, "problem": self.problem}
+
+    def summary_of_clip(self, film: str | None) -> dict[str, Any]:
+        """Return what is shown of the clip of one take; `film` is the delivered file whose manifest has its history.
+
+        Where there is one, nothing is lost with a clip that is not signed itself.
+        """
+        said = self.summary() | {"carried_in": film}
+        if film is None or self.signed_with is not None:
+            return said
+        words = f"no C2PA manifest in this file: what the take says, and what was done to it, stands in that of {film}"
+        return said | {"state": "absent", "words": words}

@@ -116,6 +116,11 @@ class Account:
             "losses": list(relinked.notes) if relinked else [],
         }
 
+    def _signed_film(self) -> str | None:
+        """Return the name of the sequence where it is signed."""
+        sequence: JoinedSequence | None = self.board.get(JoinedSequence)
+        return sequence.files[0].path if sequence is not None and sequence.credentials.signed_with else None
+
     def _sequence(self) -> dict[str, Any] | None:
         sequence: JoinedSequence | None = self.board.get(JoinedSequence)
         if sequence is None or not sequence.files:
@@ -218,7 +223,7 @@ class Account:
         delivered: ClipFile | None = self.board.get(ClipFile, path)
         if delivered is not None:
             entry["warnings"] += delivered.warnings
-            entry["provenance"] = delivered.credentials.summary()
+            entry["provenance"] = delivered.credentials.summary_of_clip(self._signed_film())
         look: LookFile | None = self.board.get(LookFile, path)
         if look is not None:
             entry["look"] = look.summary()

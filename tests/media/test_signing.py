@@ -57,7 +57,8 @@ def test_a_signer_that_keeps_its_key_elsewhere_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "raised"), [(ProgramError("the signer x has gone", "mend it"), SigningError), (Cancelled("stop"), Cancelled)]
+    ("fault", "raised"),
+    [(ProgramError("the signer has gone", "mend it"), SigningError), (Cancelled("stop"), Cancelled)],
 )
 def test_why_nothing_was_signed_is_passed_on(tmp_path: Path, fault: Exception, raised: type[Exception]) -> None:
     def refuse(data: bytes) -> bytes:

@@ -66,8 +66,10 @@ def test_the_sequence_carries_the_chain_of_its_takes(two: Path, tmp_path: Path) 
     assert (bare["title"], bare["relationship"], bare["state"]) == ("scene02.mp4", "parentOf", "absent")
     kinds = [box.kind for box in top_level(out / "sequence.mp4")]
     assert kinds.index(b"moov") < kinds.index(b"mdat")
-    clips = {take["file"]: take["provenance"]["state"] for take in document["takes"]}
-    assert clips == {"scene01.mp4": "lost", "scene02.mp4": "absent"}
+    for take in document["takes"]:  # their history stands in the film, so that nothing of it is lost
+        clip = take["provenance"]
+        assert (clip["state"], clip["carried_in"], clip["signed_with"]) == ("absent", "sequence.mp4", None)
+        assert "sequence.mp4" in clip["words"]
     facts = {take["file"]: take["facts"]["provenance"]["state"] for take in document["takes"]}
     assert facts == {"scene01.mp4": "valid", "scene02.mp4": "absent"}
 
@@ -79,6 +81,7 @@ def test_all_files_can_be_signed_and_nothing_is_signed_twice(two: Path, tmp_path
     before = {name: (out / name).read_bytes() for name in names}
     assert {read_credentials(out / name, NOBODY).state for name in names} == {"valid"}
     assert [take["provenance"]["state"] for take in document["takes"]] == ["valid", "valid"]
+    assert {take["provenance"]["carried_in"] for take in document["takes"]} == {"sequence.mp4"}
     again = run(two, out, provenance={"sign": "all", "generated": True})
     assert {name: (out / name).read_bytes() for name in names} == before
     assert again["sequence"] == document["sequence"]
@@ -88,6 +91,8 @@ def test_all_files_can_be_signed_and_nothing_is_signed_twice(two: Path, tmp_path
     assert (out / names[1]).read_bytes() == before[names[1]]
     off = run(two, out, provenance={"sign": "off"})
     assert off["sequence"]["provenance"]["state"] == "lost"
+    assert [take["provenance"]["state"] for take in off["takes"]] == ["lost", "absent"]
+    assert [take["provenance"]["carried_in"] for take in off["takes"]] == [None, None]
     assert (out / "sequence.mp4").read_bytes() == (out / UNSIGNED / "sequence.mp4").read_bytes()
 
 
