@@ -12,6 +12,7 @@ import getpass
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +48,9 @@ STAMPS = COLUMNS[:2]
 LOCK_SECONDS = 60
 
 Row = dict[str, str]
+
+_FORMULA = re.compile(r"'*\s*([=@]|[+\-](?![\d.,]*$))")
+"""What a spreadsheet would take for a formula, also one that was made harmless; numbers are none."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def read(path: Path) -> list[Row]:
         return []
     whole = text[: text.rfind("\n") + 1]
     if _is_csv(path):
-        columns, *table = [_cells(line) for line in whole.split("\n")]
+        columns, *table = [[plain_cell(cell) for cell in _cells(line)] for line in whole.split("\n")]
         return [dict(zip(columns, cells, strict=True)) for cells in table if cells and len(cells) == len(columns)]
     found = (_parsed(line) for line in whole.split("\n"))
     return [row for row in found if row is not None]
@@ -113,6 +117,16 @@ def _cells(line: str) -> list[str]:
     with contextlib.suppress(csv.Error):
         return next(csv.reader([line]), [])
     return []
+
+
+def harmless_cell(text: str) -> str:
+    """Return a cell that no spreadsheet calculates: with an apostrophe before what begins like a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def plain_cell(text: str) -> str:
+    """Return what a cell says, without the apostrophe of `harmless_cell`."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _parsed(line: str) -> Row | None:
@@ -157,7 +171,7 @@ def _line(path: Path, row: Mapping[str, str]) -> bytes:
         return (json.dumps({key: row[key] for key in COLUMNS if row.get(key)}, ensure_ascii=False) + "\n").encode()
     text = io.StringIO(newline="")
     # One line for each row, whatever stands in a prompt: what is cut off then is one row, and no more.
-    csv.writer(text, lineterminator="\n").writerow([_flat(row.get(key, "")) for key in COLUMNS])
+    csv.writer(text, lineterminator="\n").writerow([harmless_cell(_flat(row.get(key, ""))) for key in COLUMNS])
     return text.getvalue().encode()
 
 

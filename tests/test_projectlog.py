@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from postpipe.errors import DeliveryError
 from postpipe.projectlog import COLUMNS, Logbook
 from postpipe.stages.takelog import read_log
 
-texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20) | st.text("'=+-@1a ", max_size=5)
 rows_ = st.lists(st.dictionaries(st.sampled_from(COLUMNS[2:]), texts.filter(str.strip)), max_size=4)
 
 
@@ -52,6 +53,26 @@ def test_a_line_that_a_crash_cut_off_costs_that_line_alone(tmp_path: Path, name:
     projectlog.append(path, [{"file": "c.mp4"}])
     assert [row["file"] for row in projectlog.read(path)][-1] == "c.mp4"
     assert "a.mp4" in {row["file"] for row in projectlog.read(path)}
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|'/C calc'!A0", "-2+3", "@SUM(A1)", "=5", " =1+1", "'=1", "''-take", "-take.mp4"]
+)
+def test_no_cell_is_a_formula_and_all_come_back(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "takes.csv"
+    projectlog.append(path, [{"file": text, "prompt": text}])
+    for line in path.read_text(encoding="utf-8").splitlines():
+        assert not any(cell.strip()[:1] in tuple("=+-@") for cell in next(csv.reader([line])))
+    (row,) = projectlog.read(path)
+    assert (row["file"], row["prompt"]) == (text, text)
+    (entry,), _ = read_log(path)
+    assert entry.record["prompt"] == text
+
+
+@pytest.mark.parametrize("text", ["-1", "+0.5", "'quoted'", "a=b", "it's"])
+def test_numbers_and_words_stand_as_they_are(tmp_path: Path, text: str) -> None:
+    projectlog.append(tmp_path / "log.csv", [{"file": "a.mp4", "seed": text}])
+    assert text in next(csv.reader([(tmp_path / "log.csv").read_text(encoding="utf-8").splitlines()[1]]))
 
 
 def test_two_writers_do_not_mix(tmp_path: Path) -> None:

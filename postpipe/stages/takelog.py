@@ -14,6 +14,7 @@ from typing import Any
 
 from postpipe.delivery import TakeName
 from postpipe.documents import DocumentError, Route, in_file, json_lines, parse_json, read_text
+from postpipe.projectlog import plain_cell
 from postpipe.sidecar import Sidecar
 from postpipe.stages.records import PLACES, field_of, near_miss, place_of, read_record
 
@@ -124,7 +125,7 @@ def _csv_rows(text: str) -> tuple[list[Row], list[str]]:
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                record = dict(zip(columns, cells, strict=False))
+                record = dict(zip(columns, map(plain_cell, cells), strict=False))
                 rows.append(Row(record, line, fault=_surplus(columns, cells), hints=False))
             line = skipped + 2 + reader.line_num
     except csv.Error as error:
