@@ -36,7 +36,8 @@ def settings(trust: Trust, time_stamps: str | None = None) -> dict[str, Any]:
             "ocsp_fetch": trust.network,
             "verify_after_sign": False,  # what is signed is read again as a whole
         },
-        "builder": {"thumbnail": {"enabled": False}},
+        # Nothing may be put into free space without being noticed: the specification leaves out no more than it must.
+        "builder": {"thumbnail": {"enabled": False}, "bmff_hash_exclude_free_and_skip_boxes": False},
     }
     if not trust.network:
         found["core"] = {"allowed_network_hosts": [urlsplit(time_stamps).netloc] if time_stamps else []}

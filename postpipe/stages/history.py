@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,9 @@ FIXES: dict[str, tuple[tuple[str, str], ...]] = {
 
 That an upscaler made the picture larger is told once, with the sizes, where it is fitted into the project's size.
 """
+
+TOLD = {"upscale": ("kind", "model")}
+"""Settings of a fix that belong into its history, where not all do: commands and folders are nobody else's business."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,11 @@ def _trimmed(clip: Clip, times: FrameTimes, time_map: TimeMap, shown: range) -> 
 def _fixed(fix: Fix) -> Iterator[Action]:
     if fix.stage == "upscale" and fix.parameters.get("kind") == "lanczos":
         return  # plain resampling makes it larger and nothing else
+    figures = {key: value for key, value in fix.parameters.items() if key in TOLD.get(fix.stage, fix.parameters)}
+    if figures.get("model"):
+        figures["model"] = PurePath(figures["model"]).name
     for name, description in FIXES.get(fix.stage, (("c2pa.edited", f"{fix.stage} was applied"),)):
-        yield Action(name, description, {"fix": fix.stage, **_plain(fix.parameters)})
+        yield Action(name, description, {"fix": fix.stage, **_plain(figures)})
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +123,7 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
             return [plain(item) for item in value]
         return value if isinstance(value, str | int | float) else str(value)
 
-    return {str(key): plain(value) for key, value in parameters.items() if value is not None}
+    return {str(key): plain(value) for key, value in parameters.items() if value not in (None, "", (), [])}
 
 
 def _speed(times: FrameTimes, time_map: TimeMap, shown: range) -> float | None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from postpipe.errors import Cancelled, ProgramError
+from postpipe.media import boxes
 from postpipe.media.boxes import top_level
 from postpipe.media.credentials import read_credentials
-from postpipe.media.identity import Identity, SigningError, file_identity, held_identity
+from postpipe.media.identity import Identity, SigningError, development_identity, file_identity, held_identity
 from postpipe.media.signing import Ingredient, Signing
 from postpipe.provenance import Trust
 from tests.certificates import KEYS, make_signer
@@ -36,8 +37,6 @@ def test_every_kind_of_key_signs(tmp_path: Path, algorithm: str) -> None:
 
 
 def test_the_index_stays_before_the_media(tmp_path: Path) -> None:
-    from postpipe.media.identity import development_identity
-
     bare = make_clip(tmp_path / "late.mov")
     fast = tmp_path / "fast.mov"
     subprocess.run(
@@ -105,9 +104,18 @@ def test_what_cannot_sign_is_told_in_words(tmp_path: Path) -> None:
         assert "wrong" not in str(caught.value).replace("the password is wrong", "")
 
 
-def test_a_file_that_cannot_be_signed_leaves_nothing(tmp_path: Path) -> None:
-    from postpipe.media.identity import development_identity
+def test_free_space_is_signed_too(tmp_path: Path) -> None:
+    bare, spaced = make_clip(tmp_path / "bare.mp4"), tmp_path / "spaced.mp4"
+    boxes.insert(bare, spaced, b"\0\0\0\x10freenothing.")
+    with Signing(development_identity(), NOBODY) as signing:
+        signing.sign(spaced, tmp_path / "signed.mp4", DEFINITION, [])
+    assert read_credentials(tmp_path / "signed.mp4", NOBODY).state == "valid"
+    changed = (tmp_path / "signed.mp4").read_bytes().replace(b"freenothing.", b"freehidden..")
+    (tmp_path / "signed.mp4").write_bytes(changed)
+    assert "content hash" in read_credentials(tmp_path / "signed.mp4", NOBODY).words
 
+
+def test_a_file_that_cannot_be_signed_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no film")
     bare = make_clip(tmp_path / "bare.mp4")
     with Signing(development_identity(), NOBODY) as signing:

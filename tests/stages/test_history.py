@@ -92,6 +92,17 @@ def test_an_enlarged_take_is_told_as_resized_once_and_as_enhanced_only_where_det
         assert names(history) == [*expected, "resized", "transcoded"]
 
 
+def test_what_is_signed_tells_no_commands_and_no_folders(clip: Clip) -> None:
+    settings = {
+        "kind": "onnx",
+        "model": "/home/ada/models/sharp.onnx",
+        "command": ["run", "--key", "x"],
+        "tile_px": 256,
+    }
+    history = told(clip, rendered=RenderedClip((), (Fix("upscale", settings, {}, {}, True),)))
+    assert history.actions[0].parameters == {"fix": "upscale", "kind": "onnx", "model": "sharp.onnx"}
+
+
 def test_a_cut_that_uses_a_part_of_a_file_trims_it(clip: Clip) -> None:
     part = replace(clip, first_frames=48, first_frame=100, file_frames=200)
     cadence = Cadence.of(TIMES, Fraction(12))
