@@ -13,7 +13,7 @@ from postpipe.delivery import Encoding, Fix, FrameTimes, ProjectFormat, Rendered
 from postpipe.edit import Edit
 from postpipe.engine.stage import Task
 from postpipe.lipsync import SoundShift
-from postpipe.look import CreativeLut
+from postpipe.look import CreativeLut, Look
 from postpipe.model import Clip
 from postpipe.provenance import Action, Declared, History
 from postpipe.stages.fit import Fit
@@ -53,6 +53,7 @@ class TellHistory(Task):
         rendered: RenderedClip,
         project: ProjectFormat,
         encoding: Encoding,
+        look: Look | None,
         creative: CreativeLut | None,
         prepared: Prepared | None,
         shift: SoundShift | None,
@@ -71,7 +72,7 @@ class TellHistory(Task):
                 yield Action("c2pa.changedSpeed", f"plays at {speed:.3f} of its speed", {"speed": round(speed, 6)})
             for fix in (*rendered.fixes, *([shift.fix] if shift and shift.fix else [])):
                 if fix.kept:
-                    yield from _fixed(fix)
+                    yield from _fixed(fix, look)
             yield from _conformed(clip, project)
             if creative is not None and not creative.identity:
                 yield Action("c2pa.adjustedColor", "a look-up table was applied", {"table": creative.name})
@@ -103,12 +104,14 @@ def _trimmed(clip: Clip, times: FrameTimes, time_map: TimeMap, shown: range) -> 
         yield Action("c2pa.trimmed", f"frames {first} to {last} of {whole} are kept", figures)
 
 
-def _fixed(fix: Fix) -> Iterator[Action]:
+def _fixed(fix: Fix, look: Look | None) -> Iterator[Action]:
     if fix.stage == "upscale" and fix.parameters.get("kind") == "lanczos":
         return  # plain resampling makes it larger and nothing else
     figures = {key: value for key, value in fix.parameters.items() if key in TOLD.get(fix.stage, fix.parameters)}
     if figures.get("model"):
         figures["model"] = PurePath(figures["model"]).name
+    if fix.stage == "colour" and look is not None:
+        figures |= {"hero": look.hero, "change": look.description}
     for name, description in FIXES.get(fix.stage, (("c2pa.edited", f"{fix.stage} was applied"),)):
         yield Action(name, description, {"fix": fix.stage, **_plain(figures)})
 

@@ -13,7 +13,7 @@ import pytest
 from postpipe.delivery import Cadence, Encoding, Fix, FrameTimes, ProjectFormat, RenderedClip, TimeMap
 from postpipe.edit import Edit, Event
 from postpipe.lipsync import SoundShift
-from postpipe.look import CreativeLut
+from postpipe.look import CreativeLut, Look
 from postpipe.media.probe import probe
 from postpipe.model import PIXEL_FORMATS, Clip
 from postpipe.provenance import Action, Declared, History
@@ -45,6 +45,7 @@ def told(clip: Clip, **changes: Any) -> History:
         "rendered": RenderedClip((), ()),
         "project": project,
         "encoding": ENCODING,
+        "look": None,
         "creative": None,
         "prepared": None,
         "shift": None,
@@ -90,6 +91,13 @@ def test_an_enlarged_take_is_told_as_resized_once_and_as_enhanced_only_where_det
         fix = Fix("upscale", {"kind": kind}, {}, {}, True)
         history = told(clip, project=project, rendered=RenderedClip((), (fix,)))
         assert names(history) == [*expected, "resized", "transcoded"]
+
+
+def test_a_colour_match_tells_what_changes_and_whom_it_follows(clip: Clip) -> None:
+    look = Look(description="exposure +0.3 stop, warmer", hero="hero.mp4")
+    history = told(clip, look=look, rendered=RenderedClip((), (Fix("colour", {}, {}, {}, True),)))
+    figures = {"fix": "colour", "hero": "hero.mp4", "change": "exposure +0.3 stop, warmer"}
+    assert history.actions[0].parameters == figures
 
 
 def test_what_is_signed_tells_no_commands_and_no_folders(clip: Clip) -> None:
