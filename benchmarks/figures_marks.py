@@ -34,7 +34,8 @@ def watermark(result: dict[str, Any]) -> Iterator[str]:
     rows = result["runs"]
     fixed = sum(bool(row["fixes"]) for row in rows)
     yield (
-        f"| payload read after a run at 1080p, x264 CRF 18, flicker or colours changed in {fixed} of {len(rows)} clips "
+        "| payload read after a run at 1080p, x264 CRF 18 at its default preset, "
+        f"flicker or colours changed in {fixed} of {len(rows)} clips "
         f"| {sum(row['crf 18'] for row in rows)} of {len(rows)} | ≥ 95 % |"
     )
     for name in rows[0]:
