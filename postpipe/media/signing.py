@@ -37,6 +37,7 @@ class Signing:
         import c2pa
 
         self._identity = identity
+        self._words = "cannot be signed" + (f" with time stamps from {time_stamps}" if time_stamps else "")
         self._fault: Exception | None = None
         algorithm = c2pa.C2paSigningAlg[identity.algorithm.upper()]
         try:
@@ -90,7 +91,7 @@ class Signing:
         fault, self._fault = self._fault or error, None
         if isinstance(fault, SigningError | Cancelled):
             raise fault
-        raise SigningError(str(fault) if isinstance(fault, ProgramError) else f"cannot be signed: {fault}") from None
+        raise SigningError(str(fault) if isinstance(fault, ProgramError) else f"{self._words}: {fault}") from None
 
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".mov": "video/quicktime"}

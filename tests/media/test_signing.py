@@ -104,6 +104,13 @@ def test_what_cannot_sign_is_told_in_words(tmp_path: Path) -> None:
         assert "wrong" not in str(caught.value).replace("the password is wrong", "")
 
 
+def test_an_authority_for_time_stamps_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    bare, nowhere = make_clip(tmp_path / "bare.mp4"), "http://127.0.0.1:9/stamps"
+    with Signing(development_identity(), NOBODY, nowhere) as signing, pytest.raises(SigningError, match=nowhere):
+        signing.sign(bare, tmp_path / "signed.mp4", DEFINITION, [])
+    assert not (tmp_path / "signed.mp4").exists()
+
+
 def test_free_space_is_signed_too(tmp_path: Path) -> None:
     bare, spaced = make_clip(tmp_path / "bare.mp4"), tmp_path / "spaced.mp4"
     boxes.insert(bare, spaced, b"\0\0\0\x10freenothing.")
