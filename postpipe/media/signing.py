@@ -38,7 +38,7 @@ class Signing:
 
         self._identity = identity
         self._words = "cannot be signed" + (f" with time stamps from {time_stamps}" if time_stamps else "")
-        self._fault: Exception | None = None
+        self._fault: BaseException | None = None
         algorithm = c2pa.C2paSigningAlg[identity.algorithm.upper()]
         try:
             signer = c2pa.Signer.from_callback(self._sign, algorithm, identity.chain, time_stamps)
@@ -55,7 +55,7 @@ class Signing:
     def _sign(self, data: bytes) -> bytes:
         try:
             return self._identity.sign(data)
-        except Exception as error:  # of what is raised here the library tells nothing
+        except BaseException as error:  # of what is raised here, Ctrl-C too, the library tells nothing
             self._fault = error
             return b""
 
@@ -89,7 +89,7 @@ class Signing:
 
     def _fail(self, error: Exception) -> NoReturn:
         fault, self._fault = self._fault or error, None
-        if isinstance(fault, SigningError | Cancelled):
+        if isinstance(fault, SigningError | Cancelled) or not isinstance(fault, Exception):
             raise fault
         raise SigningError(str(fault) if isinstance(fault, ProgramError) else f"{self._words}: {fault}") from None
 

@@ -57,9 +57,13 @@ def test_a_signer_that_keeps_its_key_elsewhere_is_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "raised"),
-    [(ProgramError("the signer has gone", "mend it"), SigningError), (Cancelled("stop"), Cancelled)],
+    [
+        (ProgramError("the signer has gone", "mend it"), SigningError),
+        (Cancelled("stop"), Cancelled),
+        (KeyboardInterrupt("now"), KeyboardInterrupt),
+    ],
 )
-def test_why_nothing_was_signed_is_passed_on(tmp_path: Path, fault: Exception, raised: type[Exception]) -> None:
+def test_why_nothing_was_signed_is_passed_on(tmp_path: Path, fault: BaseException, raised: type[BaseException]) -> None:
     def refuse(data: bytes) -> bytes:
         raise fault
 
