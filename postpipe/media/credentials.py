@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from postpipe.errors import SettingsError
+from postpipe.media.interrupts import held_back
 from postpipe.provenance import TOLERATED, Check, Manifest, Provenance, State, Trust, TrustList
 
 if TYPE_CHECKING:
@@ -80,7 +81,11 @@ def read_credentials(path: Path, trust: Trust) -> Provenance:
     try:
         if not path.stat().st_size:
             return Provenance("unreadable", reason="it is empty")
-        with path.open("rb", buffering=BUFFER_BYTES) as file, c2pa.Reader(None, file, context=context(trust)) as reader:
+        with (
+            held_back(),
+            path.open("rb", buffering=BUFFER_BYTES) as file,
+            c2pa.Reader(None, file, context=context(trust)) as reader,
+        ):
             return _verdict(json.loads(reader.json()), reader.get_validation_state())
     except OSError as error:
         return Provenance("unreadable", reason=error.strerror or str(error))

@@ -12,6 +12,7 @@ from postpipe.errors import Cancelled, ProgramError
 from postpipe.media import boxes, embedding
 from postpipe.media.credentials import BUFFER_BYTES, settings
 from postpipe.media.identity import Identity, SigningError
+from postpipe.media.interrupts import held_back, let_through
 from postpipe.provenance import Trust
 
 
@@ -54,7 +55,8 @@ class Signing:
 
     def _sign(self, data: bytes) -> bytes:
         try:
-            return self._identity.sign(data)
+            with let_through():
+                return self._identity.sign(data)
         except BaseException as error:  # of what is raised here, Ctrl-C too, the library tells nothing
             self._fault = error
             return b""
@@ -71,7 +73,7 @@ class Signing:
 
         media_type = MEDIA_TYPES[target.suffix.lower()]
         try:
-            with c2pa.Builder(json.dumps(definition), context=self._context) as builder:
+            with held_back(), c2pa.Builder(json.dumps(definition), context=self._context) as builder:
                 for one in ingredients:
                     said = {"title": one.title, "label": one.label, "relationship": one.relationship}
                     if one.description:
