@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from postpipe.cli.main import EXIT_INVALID, EXIT_NOTHING, EXIT_SKIPPED
 from postpipe.cli.options import print_json
+from postpipe.provenance import Check, Manifest
 
 LEVELS = ("valid", "trusted")
+MADE_OF = {"parentOf": "made from", "componentOf": "contains", "inputTo": "made with the help of"}
 
 
 @click.command("verify")
@@ -59,11 +63,9 @@ def command(
         print_json([{"file": str(path), **one.summary()} for path, one in found.items()])
     else:
         for path, one in found.items():
-            manifest = one.manifest
             click.echo(f"{one.state:<11} {path}: {one.words}")
-            if manifest is not None:
-                time = f", {manifest.signed_at}" if manifest.signed_at else ""
-                click.echo(f"{'':<12}made with {manifest.generator}, signed by {manifest.signer}{time}")
+            for line in _said(one.manifest) if one.manifest else ():
+                click.echo(f"{'':<12}{line}")
     states = [one.state for one in found.values()]
     enough = LEVELS[LEVELS.index(require) :] if require else ()
     if "invalid" in states or (require and any(state not in enough for state in states)):
@@ -71,3 +73,25 @@ def command(
     unreadable = states.count("unreadable")
     if unreadable:
         sys.exit(EXIT_NOTHING if unreadable == len(states) else EXIT_SKIPPED)
+
+
+def _said(manifest: Manifest) -> Iterator[str]:
+    """Yield what a manifest says, line by line; what it was made of, and that was made of, is set in."""
+    yield _makers(manifest)
+    if manifest.says_ai:
+        yield "it says that it, or something in it, was made by generative AI"
+    if manifest.actions:
+        counted = Counter(action.removeprefix("c2pa.") for action in manifest.actions)
+        yield "done: " + ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in counted.items())
+    for one in manifest.ingredients:
+        failed = dict.fromkeys(Check.of(code).sentence() for code in one.failures if not Check.of(code).tolerated)
+        state = "no C2PA manifest" if one.state == "absent" else one.state
+        state += f": {'; '.join(failed)}" if failed else ""
+        yield f"{MADE_OF.get(one.relationship or '', 'made of')} {one.title}: {state}"
+        if one.state != "absent":
+            yield from (f"  {line}" for line in _said(one))
+
+
+def _makers(manifest: Manifest) -> str:
+    time = f", {manifest.signed_at}" if manifest.signed_at else ""
+    return f"made with {manifest.generator}, signed by {manifest.signer}{time}"

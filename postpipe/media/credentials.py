@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import mimetypes
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -89,6 +90,10 @@ def read_credentials(path: Path, trust: Trust) -> Provenance:
             return _verdict(json.loads(reader.json()), reader.get_validation_state())
     except OSError as error:
         return Provenance("unreadable", reason=error.strerror or str(error))
+    except c2pa.C2paError.NotSupported:
+        if mimetypes.guess_type(path.name)[0] in c2pa.Reader.get_supported_mime_types():
+            return Provenance("unreadable", reason=f"what is in it is no {path.suffix} file")
+        return Provenance("unsupported")
     except c2pa.C2paError as error:
         return _fault(error)
 
@@ -100,8 +105,6 @@ def _fault(error: c2pa.C2paError) -> Provenance:
     kind, _, words = str(error).partition(": ")
     if isinstance(error, c2pa.C2paError.ManifestNotFound):
         return Provenance("absent")
-    if isinstance(error, c2pa.C2paError.NotSupported):
-        return Provenance("unsupported")
     if kind == "Remote" or isinstance(error, c2pa.C2paError.RemoteManifest):
         reason = f"its manifest is kept elsewhere and was not fetched: {words.rpartition(' ')[2]}"
         return Provenance("unreadable", checks=(Check.of("manifest.inaccessible"),), reason=reason)

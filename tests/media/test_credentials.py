@@ -122,7 +122,7 @@ def test_a_damaged_manifest_never_passes(signed: Path, tmp_path: Path) -> None:
     ("name", "content", "state"),
     [
         ("a.mp4", b"", "unreadable"),
-        ("a.mp4", b"no film at all", "unsupported"),
+        ("a.mp4", b"no film at all", "unreadable"),
         ("a.mkv", b"\x1aE\xdf\xa3" + bytes(100), "unsupported"),
         ("no suffix", b"\0\0\0\x08free", "unsupported"),
     ],
