@@ -14,7 +14,7 @@ from postpipe.engine.account import Account
 from postpipe.engine.estimating import Drafting
 from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import find_takes
-from postpipe.engine.outputs import HIDDEN, Outputs
+from postpipe.engine.outputs import HIDDEN, Outputs, holds_a_film
 from postpipe.engine.run import Run
 from postpipe.engine.settings import Layer, configure, read_config, setting, stage_types
 from postpipe.engine.stage import Analyser, Stage, Task
@@ -72,6 +72,10 @@ def run(
     if target.absolute() == folder.absolute() or (target.exists() and folder.exists() and target.samefile(folder)):
         raise DeliveryError(f"{target}: is the folder of takes itself; name another folder with -o")
     files = find_takes(folder, may_be_empty=timeline is not None)
+    if draft and holds_a_film(target):
+        raise DeliveryError(
+            f"{target}: holds a finished film, which the draft would replace; name another folder with -o"
+        )
     layers = _layers(folder, config, settings)
     cut = None
     if timeline is not None:

@@ -42,10 +42,10 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
 
 
 def _print_sequence(console: Console, sequence: dict[str, Any], out: Path) -> None:
-    loudness = sequence["loudness_lufs"]
+    loudness = "silent" if sequence["loudness_lufs"] is None else f"{sequence['loudness_lufs']:.1f} LUFS"
     console.print(
-        f"{out / sequence['file']}: {sequence['frames']} frames at {_rate(sequence['rate'])}, "
-        f"{sequence['seconds']:.3f} s, sound {'silent' if loudness is None else f'{loudness:.1f} LUFS'}",
+        f"{out / sequence['file']}: {sequence['size'].replace('x', '×')}, {sequence['frames']} frames at "
+        f"{_rate(sequence['rate'])} fps, {sequence['seconds']:.3f} s, sound {loudness}",
         markup=False,
     )
     chained = [join for join in sequence["joins"] if join["kind"] == "chained"]
@@ -114,7 +114,7 @@ def print_gate(takes: list[dict[str, Any]]) -> None:
 def _table(console: Console, takes: list[dict[str, Any]]) -> None:
     """Print a line for each take, then the warnings and the reasons for skipping."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "scene", "take", "picture", "quality", "what was found"):
+    for title in ("", "scene", "rank", "take", "picture", "quality", "what was found"):
         table.add_column(title, overflow="fold")
     for take in takes:
         table.add_row(*_row(take))
@@ -133,13 +133,14 @@ def _table(console: Console, takes: list[dict[str, Any]]) -> None:
 
 def _row(take: dict[str, Any]) -> list[Text]:
     if take["skipped"]:
-        cells = ["✗", "", take["file"], "", "", "skipped"]
+        cells = ["✗", take["scene"] or "", "", take["file"], "", "", "skipped"]
         return [Text(cell, style="red") for cell in cells]
     media, facts = take["media"], take["facts"]
-    picture = f"{media['width']}×{media['height']} {_rate(media['rate'])}{' VFR' if media['vfr'] else ''}"
+    picture = f"{media['width']}×{media['height']} {_rate(media['rate'])} fps{' VFR' if media['vfr'] else ''}"
     quality = facts.get("scores", {}).get("quality")
     mark = "▶" if take["selected"] else " "
-    cells = [mark, take["scene"] or "", take["file"], picture, "" if quality is None else f"{quality:.2f}"]
+    rank = "" if take["rank"] is None else str(take["rank"])
+    cells = [mark, take["scene"] or "", rank, take["file"], picture, "" if quality is None else f"{quality:.2f}"]
     return [
         Text(cell, style="bold" if take["selected"] else "") for cell in (*cells, "; ".join(findings(take)) or "clean")
     ]
@@ -154,19 +155,20 @@ def findings(take: dict[str, Any]) -> list[str]:
     """Return what a person should know about a take, in words."""
     facts = take["facts"]
     quality, sound = facts.get("quality", {}), facts.get("sound", {})
-    found: list[str] = [f"{len(quality[key])} {word} frames" for key, word in _COUNTED if quality.get(key)]
-    found += [f"frozen {first}–{last}" for first, last in quality.get("frozen", [])]
+    counts = ((len(quality.get(key, ())), word) for key, word in _COUNTED)
+    found: list[str] = [f"{count} {word} frame{'s' if count > 1 else ''}" for count, word in counts if count]
+    found += [f"frames {first}–{last} frozen" for first, last in quality.get("frozen", [])]
     for run in quality.get("replayed", []):
-        found.append("{}–{} shown again at {}–{}".format(*run["shown_before"], *run["frames"]))
-    found += [f"jumps at {frame}" for frame in quality.get("jumps", [])]
-    found += [f"soft {first}–{last}" for first, last in quality.get("soft", [])]
+        found.append("frames {}–{} shown again at {}–{}".format(*run["shown_before"], *run["frames"]))
+    found += [f"jumps at frame {frame}" for frame in quality.get("jumps", [])]
+    found += [f"frames {first}–{last} soft" for first, last in quality.get("soft", [])]
     for what in ("exposure", "saturation"):
         drift = quality.get(f"{what}_drift_percent") or 0.0
         if abs(drift) >= DRIFT_PERCENT:
             found.append(f"{what} drifts by {drift:+.0f} %")
     bars = {side: width for side, width in quality.get("black_bars", {}).items() if width}
     if bars:
-        found.append("black bars " + ", ".join(f"{side} {width}" for side, width in bars.items()))
+        found.append("black bars " + ", ".join(f"{side} {width} px" for side, width in bars.items()))
     for kind, word in (("global", "flicker"), ("temperature", "flicker of colour")):
         flicker = facts.get("flicker", {}).get(f"{kind}_percent") or 0.0
         if flicker >= FLICKER_PERCENT:

@@ -85,9 +85,8 @@ def _said(manifest: Manifest) -> Iterator[str]:
         yield "done: " + ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in counted.items())
     for one in manifest.ingredients:
         failed = dict.fromkeys(Check.of(code).sentence() for code in one.failures if not Check.of(code).tolerated)
-        state = "no C2PA manifest" if one.state == "absent" else one.state
-        state += f": {'; '.join(failed)}" if failed else ""
-        yield f"{MADE_OF.get(one.relationship or '', 'made of')} {one.title}: {state}"
+        found = "no C2PA manifest" if one.state == "absent" else one.state + "".join(f": {words}" for words in failed)
+        yield f"{MADE_OF.get(one.relationship or '', 'made of')} {one.title}: {found}"
         if one.state != "absent":
             yield from (f"  {line}" for line in _said(one))
 

@@ -127,9 +127,11 @@ class Account:
             return None
         facts = [fact for fact in self.board.facts() if isinstance(fact, SequenceFacts)]
         film = sequence.film
+        project: ProjectFormat = self.board.get(ProjectFormat)
         return {
             "file": sequence.files[0].path,
             "frames": film.frames,
+            "size": f"{project.width}x{project.height}",
             "rate": format_rate(film.rate),
             "seconds": round(float(film.frames / film.rate), 6),
             "audio_samples": film.audio_samples,

@@ -16,6 +16,14 @@ HIDDEN = ".postpipe"
 """The folder below OUT for the store (unless it is elsewhere), work in progress and the list of outputs."""
 
 
+def holds_a_film(root: Path) -> bool:
+    """Whether a folder holds what a run delivered that was no draft."""
+    with contextlib.suppress(OSError, ValueError):
+        document = json.loads((root / "takes.json").read_bytes())
+        return isinstance(document, dict) and document.get("draft") is None and bool(document.get("takes"))
+    return False
+
+
 class Outputs:
     """OUT. A context manager: leaving it removes this process's temporary files."""
 

@@ -18,6 +18,7 @@ Run = tuple[int, int]
 """First and last frame."""
 
 WHITE_CODE = 219  # of tiles, whose white is 1
+FOOT = 16.0  # code values that are added before levels are compared: what is nearly black has none
 
 STILL_LARGEST = 2.0  # no cell of 8 × 8 pixels of a repeated picture changes by more than coding makes it,
 STILL_MOVED = 0.001  # hardly any by more than one code,
@@ -88,11 +89,15 @@ def replays(tiles: Series, rate: float) -> tuple[tuple[int, int, int], ...]:
     `tiles`: shape (frames, tiles), from black 0 to white 1. For a while, each frame must be nearer to the one so many
     frames before than to its neighbours, though the picture went away in between.
     """
-    codes = tiles * np.float32(WHITE_CODE)
     shortest = max(5, round(REPLAY_SECONDS[0] * rate))
-    if len(codes) < 2 * shortest:
+    if len(tiles) < 2 * shortest:
         return ()
-    mean, step = codes.mean(axis=1), np.abs(np.diff(codes, axis=0)).mean(axis=1)
+    codes = _levelled(tiles * np.float32(WHITE_CODE))
+    step = np.abs(np.diff(codes, axis=0)).mean(axis=1)
+    half = codes.shape[1] // 2
+    tilt = (codes[:, :half].sum(axis=1) - codes[:, half:].sum(axis=1)) / codes.shape[
+        1
+    ]  # never changes more than `step`
     pace = _running(step, shortest - 1)  # by the first frame of a window
     surely, likely = REPLAY
     found: list[tuple[int, int, int]] = []
@@ -100,7 +105,7 @@ def replays(tiles: Series, rate: float) -> tuple[tuple[int, int, int], ...]:
     for gap in range(shortest, min(len(codes) - shortest, round(REPLAY_SECONDS[1] * rate)) + 1):
         limit = pace[: len(codes) - gap - shortest + 1]
         moving = limit >= REPLAY_STEP
-        if not (moving & (_running(np.abs(mean[gap:] - mean[:-gap]), shortest) <= surely * limit)).any():
+        if not (moving & (_running(np.abs(tilt[gap:] - tilt[:-gap]), shortest) <= surely * limit)).any():
             continue
         distance = np.abs(codes[gap:] - codes[:-gap]).mean(axis=1)
         near = _running(distance, shortest)
@@ -115,6 +120,13 @@ def replays(tiles: Series, rate: float) -> tuple[tuple[int, int, int], ...]:
                 found.append((first, last, first - gap))
                 taken[first : last + 1] = True
     return tuple(sorted(found))
+
+
+def _levelled(codes: Series) -> Series:
+    """Return pictures as if all were exposed alike: one that flickers comes back in light, and not in what it shows."""
+    level = codes.mean(axis=1, keepdims=True) + FOOT
+    levelled: Series = (codes + FOOT) * (level.mean() / level)
+    return levelled
 
 
 def _running(series: Series, length: int) -> Series:

@@ -28,8 +28,8 @@ def postpipe(*arguments: object, cwd: Path | None = None) -> subprocess.Complete
 def test_run_prints_what_was_chosen(takes: Path, tmp_path: Path) -> None:
     done = postpipe("run", takes, "-o", tmp_path / "out", *FAST)
     assert done.returncode == 0, done.stderr
-    assert "sequence.mp4: 44 frames at 24, 1.833 s" in done.stdout
-    assert "▶ scene01 scene01_take01.mp4" in " ".join(done.stdout.split())
+    assert "sequence.mp4: 64×48, 44 frames at 24 fps, 1.833 s" in done.stdout
+    assert "▶ scene01 1 scene01_take01.mp4" in " ".join(done.stdout.split())
     assert "frozen" in done.stdout
 
 

@@ -12,6 +12,7 @@ import av
 import pytest
 
 from postpipe import api
+from postpipe.errors import DeliveryError
 from postpipe.finished import UNSIGNED
 from tests.clips import make_clip
 
@@ -130,3 +131,11 @@ def test_the_command_says_that_it_is_a_draft(scenes: Path, tmp_path: Path) -> No
     assert "processor time" in done.stdout
     unjoined = subprocess.run([*command, "--sequence-join", "false"], capture_output=True, text=True, check=True)
     assert "3 films" in unjoined.stdout
+
+
+def test_a_draft_takes_no_film_s_place(scenes: Path, tmp_path: Path) -> None:
+    run(scenes, tmp_path / "out", full=True)
+    film = (tmp_path / "out" / "sequence.mp4").read_bytes()
+    with pytest.raises(DeliveryError, match="holds a finished film, which the draft would replace"):
+        run(scenes, tmp_path / "out")
+    assert (tmp_path / "out" / "sequence.mp4").read_bytes() == film

@@ -15,6 +15,7 @@ def take(**changes: Any) -> dict[str, Any]:
         "file": "a.mp4",
         "scene": "a",
         "selected": True,
+        "rank": 1,
         "skipped": None,
         "media": {"width": 64, "height": 48, "rate": "24/1", "vfr": False},
         "facts": {"sound": {"silent": False}},

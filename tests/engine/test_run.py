@@ -72,6 +72,7 @@ def test_two_passes_and_nothing_more(takes: Path, tmp_path: Path) -> None:
     assert document["sequence"] == {
         "file": "sequence.mp4",
         "frames": 44,
+        "size": "64x48",
         "rate": "24/1",
         "seconds": 1.833333,
         "audio_samples": 88000,

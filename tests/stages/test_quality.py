@@ -182,6 +182,13 @@ def test_a_take_that_begins_twice_is_found_through_coding_noise() -> None:
     assert faults.replays(tiles, 24.0) == ((12, 23, 0),)
 
 
+def test_light_that_flickers_is_no_replay() -> None:
+    random = np.random.default_rng(3)
+    drifting = 0.4 + np.cumsum(random.normal(0, 0.0002, (72, 64)), axis=0) + random.uniform(-0.2, 0.2, 64)
+    light = 1 + 0.08 * np.sin(2 * np.pi * np.arange(72) / 13)
+    assert faults.replays((drifting * light[:, None]).astype(np.float32), 24.0) == ()
+
+
 def test_what_never_went_away_is_no_replay() -> None:
     assert faults.replays(np.full((60, 64), 0.5, np.float32), 24.0) == ()
 
