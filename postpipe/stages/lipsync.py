@@ -5,20 +5,23 @@ Positive is sound that is early, as ITU-R BT.1359 writes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
 
 from postpipe.delivery import Fix, FrameTimes, TakeName
 from postpipe.edit import Edit
-from postpipe.engine.stage import FixTask, Task
-from postpipe.lipsync import SURE, LipSync, OffsetWindow, SoundShift
+from postpipe.engine.stage import Each, FixTask, Task
+from postpipe.lipsync import SURE, Course, LipSync, OffsetWindow, SoundShift
 from postpipe.media.sound import read_sound
 from postpipe.model import Clip
 from postpipe.stages.edit import Wishes
+from postpipe.stages.lipsync_decide import Mode, contradiction, decide, helped, surest
 from postpipe.stages.lipsync_match import LAGS_MS, Lips, confidence, halves_ms, lips_of, match, together, without_slow
 from postpipe.stages.lipsync_tracks import (
     LEAST_SECONDS,
@@ -39,11 +42,6 @@ EVEN_DB = 6.0  # and has pauses
 NOTHING_DBFS = -85.0  # where sound begins later or ends earlier than the picture, there is not even noise
 WINDOW_SECONDS, EVERY_SECONDS = 5.0, 2.5
 WINDOW_LIPS = 0.8  # share of a window in which lips are seen
-
-CONFIDENT = 0.9
-AGREE_MS = 40.0  # of either half of a take with the whole: after a shift both are right
-EARLY_MS, LATE_MS = 40.0, -60.0  # EBU R37: what lies between is right
-LEAST_MS = 10.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class ShiftSound(FixTask):
     stored: ClassVar[bool] = True
 
     mode: Annotated[
-        Literal["auto", "on", "off"],
+        Mode,
         Meta(
             description="shift a take's sound; auto: where it is surely more than 40 ms early or 60 ms late (EBU R37); "
             "on: wherever it can be measured; off: never"
@@ -165,59 +163,83 @@ class ShiftSound(FixTask):
     def run(
         self,
         clip: Clip,
-        found: LipSync,
-        mouths: MouthTrack,
-        times: FrameTimes,
         edit: Edit,
         wishes: Wishes,
         name: TakeName,
+        clips: Each[Clip],
+        offsets: Each[LipSync],
+        mouths: Each[MouthTrack],
+        times: Each[FrameTimes],
     ) -> SoundShift:
-        """Return the shift, with what was measured before and after it: kept where the offset became smaller."""
-        if edit.event(clip.path) is None or not clip.sounds:
+        """Return the shift, with what was measured before and after it: kept where the offset became smaller.
+
+        All uses of one file are shifted alike: by the one that is surest, which is the one that is listened to again.
+        """
+        event = edit.event(clip.path)
+        if event is None or not clip.sounds:
             return SoundShift()
+        if event.silent:
+            return SoundShift(left_because="it is not heard in the film")
         own = wishes.of(name.scene).sound_offset_ms
-        offset_ms = self.wanted(found) if own is None else own
-        if not offset_ms:
-            return SoundShift()
-        delay = Fraction(round(offset_ms), 1000)
-        after = find_offset(mouths, _heard(clip, times, delay, mouths.mesh), maps(bool(mouths.mesh)))
-        before_ms, after_ms = found.offset_ms, after.offset_ms
-        smaller = before_ms is not None and after_ms is not None and abs(after_ms) < abs(before_ms)
-        kept = own is not None or smaller
-        parameters = {"mode": self.mode if own is None else "own number", "delay_ms": float(delay * 1000)}
-        fix = Fix(self.fix, parameters, _figures(found), _figures(after), kept)
-        return SoundShift(delay if kept else Fraction(0), fix)
+        uses = {path: offsets[path] for path in _uses(clip, clips, edit) if path in offsets}
+        leader = clip.path if own is not None else surest(uses)
+        found = offsets[leader]
+        course = Course(own) if own is not None else contradiction(uses) or decide(found, self.mode)
+        if course == Course(0):
+            course = "your own number is 0"
+        if isinstance(course, str):
+            return SoundShift(left_because=course)
+        shift = _shift(course, clips[leader], times[leader])
+        after = listen_again(clips[leader], times[leader], mouths[leader], shift)
+        worse = None if own is not None else helped(found, after, course)
+        parameters = {
+            "mode": self.mode if own is None else "own number",
+            "delay_ms": float(shift.delay_seconds * 1000),
+            **({"speed": float(shift.speed)} if shift.speed != 1 else {}),
+            **({"measured_on": leader.name} if leader != clip.path else {}),
+        }
+        fix = Fix(self.fix, parameters, _figures(found), _figures(after), worse is None)
+        return SoundShift(fix=fix, left_because=worse) if worse else replace(shift, fix=fix)
 
     def wanted(self, found: LipSync) -> float | None:
-        """Return the offset that is to be put right, or `None`."""
-        if self.mode == "off" or found.offset_ms is None or found.halves_ms is None:
-            return None
-        if self.mode == "on":
-            return found.offset_ms if abs(found.offset_ms) >= LEAST_MS else None
-        apart = max(abs(half - found.offset_ms) for half in found.halves_ms)
-        sure = found.confidence >= CONFIDENT and apart <= AGREE_MS
-        wrong = not LATE_MS <= found.offset_ms <= EARLY_MS
-        return found.offset_ms if sure and wrong and not found.warnings() else None
+        """Return the offset at its first frame that is to be put right, or `None`."""
+        course = decide(found, self.mode)
+        return None if isinstance(course, str) else course.offset_ms
+
+
+def _uses(clip: Clip, clips: Mapping[Path, Clip], edit: Edit) -> list[Path]:
+    """Return the clips that are heard in the film and come from the same file."""
+    heard = {event.path for event in edit.events if not event.silent}
+    return [path for path, other in clips.items() if other.file == clip.file and path in heard]
+
+
+def _shift(course: Course, clip: Clip, times: FrameTimes) -> SoundShift:
+    """Return the shift that takes an offset out; a speed is one that a rate in whole hertz can express."""
+    rate = clip.sounds[0].rate_hz
+    speed = Fraction(rate - round(course.drift_ms_per_second * rate / 1000), rate)
+    return SoundShift(Fraction(round(course.offset_ms), 1000), None, speed, times.seconds(0))
 
 
 def _figures(found: LipSync) -> dict[str, Any]:
-    return {"offset_ms": found.offset_ms, "confidence": found.confidence}
+    drift = {"drift_ms_per_second": round(found.drift.drift_ms_per_second, 2)} if found.drift else {}
+    return {"offset_ms": found.offset_ms, "confidence": found.confidence, **drift}
 
 
-def _heard(clip: Clip, times: FrameTimes, delay: Fraction, mesh: str) -> SpeechTrack:
-    """Return the sound as it will be delivered beside the whole take's picture."""
-    listen = ListenForSpeech(mesh)
+def listen_again(clip: Clip, times: FrameTimes, mouths: MouthTrack, shift: SoundShift) -> LipSync:
+    """Return what is measured of the sound as it will be delivered beside the whole take's picture."""
+    listen = ListenForSpeech(mouths.mesh)
     state = listen.start(clip)
     for block in read_sound(
         clip,
         clip.sounds[0].index,
         rate_hz=RATE_HZ,
         channels=1,
-        start_seconds=times.seconds(0) - delay,
+        start_seconds=shift.heard_at(times.seconds(0)),
         samples=int(times.duration_seconds * RATE_HZ),
+        speed=shift.speed,
     ):
         listen.step(state, block)
-    return listen.finish(state)
+    return find_offset(mouths, listen.finish(state), maps(bool(mouths.mesh)))
 
 
 STAGES = (FindOffset, ShiftSound)
