@@ -161,7 +161,7 @@ def shifts(
     edit = Edit(tuple(Event(path, path.stem, 0, 100, silent=path in silent) for path in offsets), joined=True)
     everyone = clips, offsets, dict.fromkeys(offsets, lips()), dict.fromkeys(offsets, TIMES)
     return {
-        path: ShiftSound().run(clip, edit, Wishes({}), TakeName(path.stem, None), *everyone)
+        path: ShiftSound().run(clip, edit, Wishes({}), TakeName(path.stem, None), *everyone, None)
         for path, clip in clips.items()
     }
 
