@@ -24,7 +24,7 @@ from postpipe.errors import SettingsError
 from postpipe.model import Artifact, Clip, Frame, SoundBlock
 from postpipe.stages.faces import FACES, Face, cut_out
 from postpipe.stages.lipsync_mfcc import COEFFICIENTS, HOP, Cepstra
-from postpipe.stages.lipsync_tracks import RATE_HZ, STEP_HZ
+from postpipe.stages.lipsync_tracks import LEAST_SECONDS, RATE_HZ, STEP_HZ
 from postpipe.stages.onnx_models import NEEDED, first_line, model_digest, place, runtime_version, session
 
 Halves = NDArray[np.float16]
@@ -202,7 +202,7 @@ class _Watching:
 
 @dataclass(frozen=True)
 class ShowLips(ByModel, Analyser[_Watching, LipEmbeddings]):
-    """Show each face to the model, 25 times a second, for the first minute of a take that has sound."""
+    """Show each face to the model, 25 times a second, for the first minute of a take that has sound and is long enough."""
 
     id: ClassVar[str] = "lip_embeddings"
     summary: ClassVar[str] = "what your lip-sync model makes of faces"
@@ -211,7 +211,9 @@ class ShowLips(ByModel, Analyser[_Watching, LipEmbeddings]):
 
     def start(self, clip: Clip) -> _Watching:
         """Begin without a face."""
-        return _Watching(load(self), bool(clip.sounds), 1 / clip.picture.rate)
+        declared = clip.picture.declared_seconds
+        wanted = bool(clip.sounds) and (declared is None or declared >= LEAST_SECONDS)
+        return _Watching(load(self), wanted, 1 / clip.picture.rate)
 
     def step(self, state: _Watching, item: Look) -> None:
         """Take in one frame."""
