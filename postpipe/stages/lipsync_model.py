@@ -202,7 +202,7 @@ class _Watching:
 
 @dataclass(frozen=True)
 class ShowLips(ByModel, Analyser[_Watching, LipEmbeddings]):
-    """Show each face to the model, 25 times a second, for the first minute of a take that has sound and is long enough."""
+    """Show each face to the model, 25 times a second, in the first minute of a take that can be measured."""
 
     id: ClassVar[str] = "lip_embeddings"
     summary: ClassVar[str] = "what your lip-sync model makes of faces"
