@@ -21,7 +21,7 @@ from postpipe.lipsync import SURE, Course, LipSync, OffsetWindow, SoundShift
 from postpipe.media.sound import read_sound
 from postpipe.model import Clip
 from postpipe.stages.edit import Wishes
-from postpipe.stages.lipsync_decide import Mode, contradiction, decide, helped, surest
+from postpipe.stages.lipsync_decide import Mode, decide, decide_for_all, helped, surest
 from postpipe.stages.lipsync_match import (
     LAGS,
     LAGS_MS,
@@ -225,11 +225,12 @@ class ShiftSound(ByModel, FixTask):
         uses = {path: offsets[path] for path in _uses(clip, clips, edit) if path in offsets}
         leader = clip.path if own is not None else surest(uses)
         found = offsets[leader]
-        course = Course(own) if own is not None else contradiction(uses) or decide(found, self.mode)
+        course = Course(own) if own is not None else decide_for_all(uses, leader, self.mode)
         if course == Course(0):
             course = "your own number is 0"
         if isinstance(course, str):
-            return SoundShift(left_because=course)
+            measured = "" if leader == clip.path else f" (measured on {leader.name})"
+            return SoundShift(left_because=course + measured)
         shift = _shift(course, clips[leader], times[leader])
         by_model = (seen or {}).get(leader), self.model
         after = listen_again(clips[leader], times[leader], mouths[leader], *by_model, shift)

@@ -53,6 +53,12 @@ def surest(uses: Mapping[Path, LipSync]) -> Path:
     return max(uses, key=lambda path: uses[path].confidence)
 
 
+def decide_for_all(uses: Mapping[Path, LipSync], leader: Path, mode: Mode) -> Course | str:
+    """Return what is decided for all uses of one file, by one of them, unless others that are sure contradict it."""
+    against = contradiction(uses) if mode != "off" else None
+    return against or decide(uses[leader], mode)
+
+
 def contradiction(uses: Mapping[Path, LipSync]) -> str | None:
     """Return what uses of one file that are sure say against each other, or `None`."""
     sure = {

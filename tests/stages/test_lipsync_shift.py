@@ -184,6 +184,9 @@ def test_uses_of_one_file_are_shifted_alike(monkeypatch: pytest.MonkeyPatch) -> 
     assert len({shift.left_because for shift in shifts(monkeypatch, uses, answer_of(-170)).values()}) == 1
     apart = shifts(monkeypatch, uses | {THIRD: answer_of(90, 0.95)}, answer_of(5))
     assert all("say different things" in (shift.left_because or "") for shift in apart.values())
+    allowed = shifts(monkeypatch, {FIRST: answer_of(-70, 0.95), SECOND: answer_of(-55, 0.99)}, answer_of(5))
+    (here, there) = (shift.left_because or "" for shift in allowed.values())
+    assert here == f"{there} (measured on a_use2.mp4)"
     heard = shifts(monkeypatch, uses, answer_of(5), silent=(SECOND,))
     assert [shift.delay_seconds * 1000 for shift in heard.values()] == [-180, 0, -180]
 
@@ -234,7 +237,7 @@ def test_a_shift_that_does_not_help_is_rolled_back(tmp_path: Path, monkeypatch: 
     folder = tmp_path / "takes"
     folder.mkdir()
     (folder / TALKING.name).symlink_to(TALKING)
-    monkeypatch.setattr("postpipe.stages.lipsync.decide", lambda found, mode: Course(150.0))  # the wrong way
+    monkeypatch.setattr("postpipe.stages.lipsync_decide.decide", lambda found, mode: Course(150.0))  # the wrong way
     run(folder, tmp_path / "out", settings={"deliver": {"preset": "ultrafast"}})
     (fix,) = entry(tmp_path / "out", TALKING.name)["fixes"]
     assert not fix["kept"]
