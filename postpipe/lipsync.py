@@ -143,7 +143,7 @@ SURE = 0.8
 CHANGES_MS = 120.0
 """Two windows that differ by this much are no longer the same offset."""
 DRIFT_WINDOWS = 5  # of five seconds, every two and a half: fifteen seconds
-MOST_WINDOWS = 0.8  # of all windows are sure
+MOST_WINDOWS = 0.5  # of all windows are sure: those that are not do not speak against it
 STRAIGHT_MS, MOST_STRAIGHT = 25.0, 0.9  # how near windows lie to a line, and how many of them
 DRIFT_MS = 120.0  # from the first window to the last: one half of a speaker may differ from the other by 70
 MOST_DRIFT_MS = 20.0  # per second: within a window of five seconds more would be a blur

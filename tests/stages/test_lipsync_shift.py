@@ -58,6 +58,16 @@ def windows_of(offsets: list[float], confidence: float = 0.95) -> tuple[OffsetWi
     return tuple(OffsetWindow(2.5 * number, 5.0, offset, confidence) for number, offset in enumerate(offsets))
 
 
+@pytest.mark.parametrize(("unsure", "drifts"), [(5, True), (6, False)])
+def test_windows_that_are_not_sure_do_not_speak_against_a_drift(unsure: int, drifts: bool) -> None:
+    windows = windows_of([16.0 * 2.5 * number for number in range(10)])
+    answer = replace(answer_of(100), windows=tuple(
+        replace(window, confidence=0.3, offset_ms=-700.0) if number in range(1, 1 + unsure) else window
+        for number, window in enumerate(windows)
+    ))  # fmt: skip
+    assert (answer.drift is not None) == drifts
+
+
 @pytest.mark.parametrize(
     ("offsets", "drifts"),
     [
