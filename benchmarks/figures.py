@@ -207,6 +207,7 @@ SECTIONS = (
     ("colour_memory", "Looks: memory", figures_colour.colour_memory),
     ("lipsync", "Lip sync", figures_lipsync.lipsync),
     ("lipsync_cost", "The cost of lip sync", figures_lipsync.lipsync_cost),
+    ("lipsync_drift", "Sound that drifts from the lips", figures_lipsync.lipsync_drift),
     ("lipsync_mesh", "Lip sync with a face mesh", figures_lipsync.lipsync),
     ("lipsync_mesh_cost", "The cost of lip sync with a face mesh", figures_lipsync.lipsync_cost),
     ("colour_run", "A whole run with flicker and colour", figures_colour.colour_run),

@@ -48,3 +48,16 @@ def lipsync_cost(result: dict[str, Any]) -> Iterator[str]:
     """What lip sync costs."""
     ratio = result["ratio_to_ffmpeg"]
     yield f"| CPU of faces, lips and sound beyond a decode, 1080p | {ratio}× of ffmpeg's decode | ≤ 0.35× |"
+
+
+def lipsync_drift(result: dict[str, Any]) -> Iterator[str]:
+    """Sound that drifts by known amounts."""
+    takes, error, ends = result["drifting_takes"], result["error_ms_per_second"], result["left_at_either_end_ms"]
+    most = max(abs(drift) for drift in result["drifts_ms_per_second"])
+    yield f"| sound that drifts by up to {most:g} ms a second, {takes} takes: said so | {result['told']} of {takes} | |"
+    yield f"| … error of the drift, median and largest | {error['median']} and {error['largest']} ms a second | |"
+    yield f"| … mended; taken back | {result['mended']}; {result['taken_back']} | |"
+    yield f"| … left at either end, median and largest | {ends['median']} and {ends['largest']} ms | ≤ 40 ms |"
+    steady, jumping = result["steady_takes"], result["jumping_takes"]
+    yield f"| sound that does not drift, {steady} takes: said to | {result['steady_said_to_drift']} | 0 |"
+    yield f"| sound that jumps, {jumping} takes: said to drift | {result['jumps_said_to_drift']} | 0 |"

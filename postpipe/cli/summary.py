@@ -15,6 +15,7 @@ from postpipe.timing import natural_key
 
 FLICKER_PERCENT = 0.4  # below it nobody sees flicker, and clean clips stay below it
 LATE_MS, EARLY_MS = -60.0, 40.0  # of sound; EBU R37: what lies between is right
+LIKELY = 0.5  # an offset that is more likely right than wrong is worth a word
 NAMED = 3  # files in one line
 DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last second: seen side by side
 
@@ -182,19 +183,32 @@ def findings(take: dict[str, Any]) -> list[str]:
         found.append("no sound")
     elif sound["silent"]:
         found.append("silent")
-    offset = facts.get("lipsync", {}).get("offset_ms") or 0.0
-    if not LATE_MS <= offset <= EARLY_MS:
-        found.append(f"sound {abs(offset):.0f} ms {'early' if offset > 0 else 'late'}{_of_sound(take)}")
+    found += _lip_sync(take)
     found += [_MARKS[kind] for kind in dict.fromkeys(mark["kind"] for mark in facts.get("marks", []))]
     broken = facts.get("settings", {}).get("broken", [])
     return found + [f"{miss['name']} {miss['found']}, not {miss['expected']}" for miss in broken]
 
 
-def _of_sound(take: dict[str, Any]) -> str:
-    """Return what became of sound that is early or late, of a take that is delivered."""
+def _lip_sync(take: dict[str, Any]) -> list[str]:
+    """Return how early or late the sound is where that is seen, and what became of it in a take that is delivered."""
+    facts = take["facts"].get("lipsync", {})
+    offset, unsure = facts.get("offset_ms"), ""
+    if facts.get("reason") == "unsure" and facts["confidence"] >= LIKELY:
+        offset, unsure = facts["guess_ms"], "perhaps "
+    drift = facts.get("drift_ms_per_second")
+    if drift is not None:
+        what = f"sound gets {'earlier' if drift > 0 else 'later'} by {abs(drift):.1f} ms a second"
+    elif offset is not None and not LATE_MS <= offset <= EARLY_MS:
+        what = f"sound {unsure}{abs(offset):.0f} ms {'early' if offset > 0 else 'late'}"
+    else:
+        return []
     if not take["selected"] or take["render"] is None:
-        return ""
-    return ", put right" if any(fix["stage"] == "lipsync" and fix["kept"] for fix in take["fixes"]) else ", left so"
+        return [what]
+    fix = next((fix for fix in take["fixes"] if fix["stage"] == "lipsync" and fix["kept"]), None)
+    if fix is not None:
+        return [f"{what}, {'moved by your own number' if fix['parameters']['mode'] == 'own number' else 'put right'}"]
+    because = take["sound_shift"] and take["sound_shift"]["left_because"]
+    return [f"{what}, left so" + (f": {because}" if because else "")]
 
 
 _SIGNED = {

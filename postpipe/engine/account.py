@@ -186,6 +186,7 @@ class Account:
             "facts": {},
             "stills": [],
             "fixes": [],
+            "sound_shift": None,
             "look": None,
             "render": None,
             "provenance": None,
@@ -238,8 +239,9 @@ class Account:
                 "encoded_because": rendered.encoded_because,
             }
         shift: SoundShift | None = self.board.get(SoundShift, path)
-        if shift is not None and shift.fix is not None:
-            entry["fixes"].append(dataclasses.asdict(shift.fix))
+        if shift is not None and rendered is not None:
+            entry["sound_shift"] = shift.summary()
+            entry["fixes"] += [dataclasses.asdict(shift.fix)] if shift.fix else []
         return entry
 
 

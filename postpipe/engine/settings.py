@@ -120,7 +120,7 @@ def _parameters(type_: type[Stage]) -> tuple[Parameter, ...]:
         return ()
     hints = typing.get_type_hints(type_, include_extras=True)
     found = []
-    for field in dataclasses.fields(type_):
+    for field in (one for one in dataclasses.fields(type_) if one.init):
         hint = hints[field.name]
         default = field.default_factory() if callable(field.default_factory) else field.default
         table = type_.open_field == field.name
@@ -154,7 +154,7 @@ def configure(types: Sequence[type[Stage]], layers: Sequence[Layer]) -> list[Sta
             fault = f"[{section}] {_cut(str(error))}"
             problems.append(f"{origin.place(section, key)}: {fault}" if origin else fault)
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError(list(dict.fromkeys(problems)))  # what several stages have in common is said once
     return stages
 
 

@@ -58,8 +58,9 @@ PerUnit = Annotated[Mapping[str, T], Marker.UNITS]
 class Stage(ABC):
     """Base of all stages. `id` names it in plans and keys; raise `version` when its method changes.
 
-    Its fields are the keys of `section`; a field named by `open_field` takes the whole section as a table
-    with keys of the user's, each of them the name of an `open_entry`.
+    Its fields are the keys of `section`, but for those that follow from others (`init=False`) and are part of its keys
+    in the store alone; a field named by `open_field` takes the whole section as a table with keys of the user's, each
+    of them the name of an `open_entry`.
     """
 
     id: ClassVar[str]

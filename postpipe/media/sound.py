@@ -45,7 +45,15 @@ class SoundReader:
     """
 
     def __init__(
-        self, clip: Clip, stream: int | None, *, rate_hz: int, channels: int, start_seconds: Fraction, samples: int
+        self,
+        clip: Clip,
+        stream: int | None,
+        *,
+        rate_hz: int,
+        channels: int,
+        start_seconds: Fraction,
+        samples: int,
+        speed: Fraction,
     ) -> None:
         self.warnings: list[str] = []
         self._jumps = 0
@@ -56,6 +64,7 @@ class SoundReader:
         self._channels = channels
         self._start = start_seconds
         self._samples = samples
+        self._speed = speed
         self._blocks = self._run()
 
     def __iter__(self) -> Iterator[SoundBlock]:
@@ -101,13 +110,15 @@ class SoundReader:
             # What comes out of the decoder counts: headers understate the rate of HE-AAC.
             rate = opening.sample_rate
             placed = self._placed(_chain(opening, natives), rate)
-            if rate == self._rate_hz:
-                yield from _continuous(placed, round_half_up(self._start * rate))
+            first = round_half_up(self._start * rate)
+            consumed = round_half_up(self._speed * rate)  # of its samples in a second of what is given
+            if consumed == self._rate_hz:
+                yield from _continuous(placed, first)
                 return
             # One second of lead-in is a whole number of samples at both rates, and settles the filter.
             lead_in = self._rate_hz
-            source = _continuous(placed, round_half_up((self._start - 1) * rate))
-            for piece in _rate_converted(source, rate, self._rate_hz, self._channels):
+            source = _continuous(placed, first - consumed)
+            for piece in _rate_converted(source, consumed, self._rate_hz, self._channels):
                 yield piece[min(lead_in, len(piece)) :]
                 lead_in -= min(lead_in, len(piece))
 
@@ -166,7 +177,14 @@ class SoundReader:
 
 
 def read_sound(
-    clip: Clip, stream: int | None, *, rate_hz: int, channels: int, start_seconds: Fraction, samples: int
+    clip: Clip,
+    stream: int | None,
+    *,
+    rate_hz: int,
+    channels: int,
+    start_seconds: Fraction,
+    samples: int,
+    speed: Fraction = Fraction(1),
 ) -> SoundReader:
     """Return the iterator over exactly `samples` samples of sound stream `stream` (a stream index; `None`: silence).
 
@@ -174,9 +192,18 @@ def read_sound(
     does not have (before its start, in gaps, after its end, in damaged places) is silence. At the source's
     own rate and channels the samples are the decoder's, bit for bit. `channels` is 1 or 2, or the source's
     own number: mono is copied to both, more are mixed down (ITU-R BS.775) without overload. Another rate
-    is converted by libswresample, once over the whole stretch.
+    is converted by libswresample, once over the whole stretch. So is another `speed`: so many of the source's seconds
+    are heard in one, to a hertz of its rate, and their pitch changes with it as that of a tape does.
     """
-    return SoundReader(clip, stream, rate_hz=rate_hz, channels=channels, start_seconds=start_seconds, samples=samples)
+    return SoundReader(
+        clip,
+        stream,
+        rate_hz=rate_hz,
+        channels=channels,
+        start_seconds=start_seconds,
+        samples=samples,
+        speed=speed,
+    )
 
 
 def to_float(native: av.AudioFrame) -> Samples:

@@ -22,7 +22,7 @@ Samples = NDArray[np.float32]
 class FilmSound:
     """The first sound stream of each take of a film, or silence, cut where the pictures are cut.
 
-    Boundaries are those of the frames, rounded to a sample once each. The sound of a take in `shifts` is delayed
+    Boundaries are those of the frames, rounded to a sample once each. The sound of a take in `shifts` is moved
     against its picture: what it does not have at one end is silence, what is too much at the other is cut. Sound that
     is seen dissolving or fading is cross-faded at equal power, with a quarter of a sine, since the two are not alike.
     `samples` is the length of all; `warnings` fills while it is read.
@@ -43,7 +43,7 @@ class FilmSound:
         self._time_maps = time_maps
         self._encoding = encoding
         self._rate = rate
-        self._delays = {path: shift.delay_seconds for path, shift in shifts.items()}
+        self._shifts = shifts
         self._starts = starts(film)
         self.samples = self._sample(self._starts[-1])
 
@@ -82,13 +82,15 @@ class FilmSound:
     def _take(self, event: Event, begin: int, end: int) -> Iterator[tuple[int, Samples]]:
         """Yield a take's sound as `(sample of the film, samples)`, from sample `begin` to `end` of the film."""
         clip, encoding = self._clips[event.path], self._encoding
+        shift = self._shifts.get(event.path, SoundShift())
         sound = read_sound(
             clip,
             clip.sounds[0].index if clip.sounds and not event.silent else None,
             rate_hz=encoding.sound_rate_hz,
             channels=encoding.sound_channels,
-            start_seconds=self._time_maps[event.path].seconds(event.first) - self._delays.get(event.path, 0),
+            start_seconds=shift.heard_at(self._time_maps[event.path].seconds(event.first)),
             samples=end - begin,
+            speed=shift.speed,
         )
         for block in sound:
             yield begin + block.start_sample, block.samples

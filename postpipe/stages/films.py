@@ -142,6 +142,8 @@ class FilmMaker:
         if shift is not None and shift.delay_seconds:
             ms, way = abs(float(shift.delay_seconds)) * 1000, "later" if shift.delay_seconds > 0 else "earlier"
             others.append(f"sound was moved {ms:.0f} ms {way} to fit the lips")
+        if shift is not None and shift.speed != 1:
+            others.append(f"sound was played at {float(shift.speed):.4f} of its speed to stay with the lips")
         if others:
             yield f"mended: {', '.join(others)}"
 

@@ -5,7 +5,7 @@ Positive offsets are sound that is early: what the lips do now was heard before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,10 @@ class Lips:
         """Return what lies between two steps."""
         first, last = np.searchsorted(self.steps, (start, end))
         return Lips(self.steps[first:last], self.parts[first:last])
+
+
+Opinion = Callable[[Lips], Floats | None]
+"""Tells by other means how alike lips and sound are at each of `LAGS`, -1 to 1; `None` where it cannot."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +134,11 @@ def _sums(seen: Floats, heard: Floats) -> Floats:
     return np.correlate(heard, seen, "valid")[::-1]
 
 
-def match(lips: Lips, sound: Floats, weights: Floats) -> Match:
-    """Return the offset at which lips and sound are most alike."""
-    curve = likeness(lips, sound, weights)
+def match(lips: Lips, sound: Floats, weights: Floats, opinion: Opinion | None = None) -> Match:
+    """Return the offset at which lips and sound are most alike, by a second opinion too where there is one."""
+    curve = _both(lips, sound, weights, opinion)
     peak = int(curve.argmax())
-    halves = [likeness(half, sound, weights) for half in _halves(lips)]
+    halves = [_both(half, sound, weights, opinion) for half in _halves(lips)]
     beside = lips.steps - LAGS[peak]
     seconds = np.count_nonzero((beside >= 0) & (beside < len(sound))) / STEP_HZ
     return Match(_between_steps(curve, peak), curve, _evidence(curve, halves, seconds))
@@ -145,9 +149,15 @@ def _halves(lips: Lips) -> tuple[Lips, Lips]:
     return Lips(lips.steps[:middle], lips.parts[:middle]), Lips(lips.steps[middle:], lips.parts[middle:])
 
 
-def halves_ms(lips: Lips, sound: Floats, weights: Floats) -> tuple[float, float]:
+def _both(lips: Lips, sound: Floats, weights: Floats, opinion: Opinion | None) -> Floats:
+    """Return how alike they are at each of `LAGS`: the mean of what two say of it."""
+    own, other = likeness(lips, sound, weights), opinion(lips) if opinion else None
+    return own if other is None else (own + other) / 2
+
+
+def halves_ms(lips: Lips, sound: Floats, weights: Floats, opinion: Opinion | None = None) -> tuple[float, float]:
     """Return the offsets of the first and the second half."""
-    curves = [likeness(half, sound, weights) for half in _halves(lips)]
+    curves = [_both(half, sound, weights, opinion) for half in _halves(lips)]
     first, second = (_between_steps(curve, int(curve.argmax())) for curve in curves)
     return first, second
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +14,7 @@ from postpipe.engine.stage import Canvas
 from postpipe.errors import FilterFailed, SettingsError
 from postpipe.media.images import frame_pixels, pixels_to_frame
 from postpipe.model import Frame, PixelFormat
-from postpipe.programs.command import content_digest
+from postpipe.stages.onnx_models import NEEDED, first_line, model_digest, place, runtime_version, session
 from postpipe.stages.upscale_builtin import Lanczos
 from postpipe.stages.upscaling import FIX, Enlargement, UpscaleSettings
 
@@ -79,12 +75,13 @@ class Model:
 
     def _run(self, tile: Reals) -> Reals:
         black, white = SPANS[self.span]
-        session, name, kind = _session(self.path, self.digest)
-        values = (tile[None] * np.float32(white - black) + np.float32(black)).astype(kind)
+        model = session(self.path, self.digest)
+        source = model.get_inputs()[0]
+        values = (tile[None] * np.float32(white - black) + np.float32(black)).astype(TYPES[source.type])
         try:
-            made = session.run(None, {name: values})[0]
+            made = model.run(None, {source.name: values})[0]
         except Exception as error:  # the runtime's own classes; their text says what the model did
-            raise _failed(f"the model stopped: {_first_line(error)}", "try it on one picture by itself") from error
+            raise _failed(f"the model stopped: {first_line(error)}", "try it on one picture by itself") from error
         if made.shape != (1, tile.shape[0], *(length * self.factor for length in tile.shape[1:])):
             raise _failed(f"the model gave {made.shape} for a tile of {tile.shape}", "use one of a fixed factor")
         if not np.isfinite(made).all():
@@ -97,47 +94,33 @@ def _scaled(run: range, factor: int, origin: int = 0) -> slice:
     return slice((run.start - origin) * factor, (run.stop - origin) * factor)
 
 
-@lru_cache(maxsize=4)
-def _session(path: str, digest: str) -> tuple[Any, str, Any]:
-    """Return a model ready to run, the name of its input and the type of its values; `digest` is of what was asked."""
-    runtime: Any = import_module("onnxruntime")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    known = runtime.get_available_providers()
-    providers = [one for one in ("CUDAExecutionProvider", "CPUExecutionProvider") if one in known]
-    session = runtime.InferenceSession(path, options, providers=providers)
-    source = session.get_inputs()[0]
-    return session, source.name, TYPES.get(source.type)
-
-
 def load(settings: UpscaleSettings) -> Model:
     """Return the model of the settings. Raises `SettingsError` where it cannot be used, saying why."""
-    path = Path(settings.model).expanduser().absolute()
+    path = place(settings.model)
     try:
-        # large models keep their weights in files beside them: model.onnx.data, model.onnx_data
-        files = [path, *sorted(file for file in path.parent.glob(f"{glob.escape(path.name)}?*") if file.is_file())]
-        digest = hashlib.sha256("".join(map(content_digest, files)).encode()).hexdigest()
+        digest = model_digest(path)
     except OSError as error:
         raise _wrong(f"model = {settings.model!r} cannot be read ({error.strerror})") from error
     try:
-        runtime: Any = import_module("onnxruntime")
+        version = runtime_version()
     except ImportError as error:
-        raise _wrong('kind = "onnx" needs onnxruntime: pip install "postpipe[onnx]"') from error
-    return _described(str(path), digest, str(runtime.__version__), settings)
+        raise _wrong(f'kind = "onnx" {NEEDED}') from error
+    return _described(str(path), digest, version, settings)
 
 
 @lru_cache(maxsize=4)
 def _described(path: str, digest: str, version: str, settings: UpscaleSettings) -> Model:
     try:
-        session, _, kind = _session(path, digest)
+        model = session(path, digest)
     except Exception as error:  # the runtime's own classes
-        raise _wrong(f"model = {settings.model!r} does not load: {_first_line(error)}") from error
-    shape = session.get_inputs()[0].shape
+        raise _wrong(f"model = {settings.model!r} does not load: {first_line(error)}") from error
+    source = model.get_inputs()[0]
+    kind, shape = TYPES.get(source.type), source.shape
     channels = CHANNELS[settings.model_input]
     fits = len(shape) == 4 and (shape[1] == channels or not isinstance(shape[1], int))
-    if kind is None or len(session.get_inputs()) != 1 or not fits:
+    if kind is None or len(model.get_inputs()) != 1 or not fits:
         raise _wrong(
-            f"model = {settings.model!r} takes {session.get_inputs()[0].type} {shape}; model_input = "
+            f"model = {settings.model!r} takes {source.type} {shape}; model_input = "
             f"{settings.model_input!r} needs one input of floats, (1, {channels}, rows, columns)"
         )
     tile = tuple(side if isinstance(side, int) else settings.tile_px for side in shape[2:])
@@ -146,9 +129,9 @@ def _described(path: str, digest: str, version: str, settings: UpscaleSettings) 
     black, white = SPANS[settings.model_range]
     grey = np.full((1, channels, *tile), (black + white) / 2, kind)
     try:
-        made = session.run(None, {session.get_inputs()[0].name: grey})[0]
+        made = model.run(None, {source.name: grey})[0]
     except Exception as error:
-        raise _wrong(f"model = {settings.model!r} does not run: {_first_line(error)}") from error
+        raise _wrong(f"model = {settings.model!r} does not run: {first_line(error)}") from error
     factor = made.shape[2] // tile[0] if made.ndim == 4 else 0
     if factor < 1 or made.shape != (1, channels, tile[0] * factor, tile[1] * factor):
         raise _wrong(f"model = {settings.model!r} makes {made.shape} of {grey.shape}: no whole factor")
@@ -162,10 +145,6 @@ def _wrong(problem: str) -> SettingsError:
 
 def _failed(fault: str, remedy: str) -> FilterFailed:
     return FilterFailed(FIX, f"the upscaler onnx failed: {fault}", remedy)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ def take(**changes: Any) -> dict[str, Any]:
         "media": {"width": 64, "height": 48, "rate": "24/1", "vfr": False},
         "facts": {"sound": {"silent": False}},
         "fixes": [],
+        "sound_shift": None,
         "render": {},
         "warnings": [],
     } | changes
@@ -27,10 +28,26 @@ def take(**changes: Any) -> dict[str, Any]:
 
 def test_what_became_of_late_sound_is_said_of_delivered_takes() -> None:
     facts = {"sound": {"silent": False}, "lipsync": {"offset_ms": -278.3}}
-    moved = {"stage": "lipsync", "kept": True}
+    moved = {"stage": "lipsync", "kept": True, "parameters": {"mode": "auto"}}
+    own = moved | {"parameters": {"mode": "own number"}}
+    left = {"left_because": "its halves say different things: 190 ms late and 300 ms late"}
     assert findings(take(facts=facts, fixes=[moved])) == ["sound 278 ms late, put right"]
-    assert findings(take(facts=facts, fixes=[moved | {"kept": False}])) == ["sound 278 ms late, left so"]
+    assert findings(take(facts=facts, fixes=[own])) == ["sound 278 ms late, moved by your own number"]
+    assert findings(take(facts=facts, fixes=[moved | {"kept": False}], sound_shift=left)) == [
+        f"sound 278 ms late, left so: {left['left_because']}"
+    ]
+    assert findings(take(facts=facts)) == ["sound 278 ms late, left so"]  # no fix of that kind was asked for
     assert findings(take(facts=facts, selected=False, render=None)) == ["sound 278 ms late"]
+
+
+def test_an_offset_that_is_likely_and_a_drift_are_said_too() -> None:
+    def told(**lipsync: Any) -> list[str]:
+        return findings(take(facts={"sound": {"silent": False}, "lipsync": lipsync}, selected=False))
+
+    unsure = {"reason": "unsure", "offset_ms": None, "guess_ms": 120.0}
+    assert told(**unsure, confidence=0.6) == ["sound perhaps 120 ms early"]
+    assert told(**unsure, confidence=0.4) == []
+    assert told(offset_ms=10.0, drift_ms_per_second=-7.25) == ["sound gets later by 7.2 ms a second"]
 
 
 def test_marks_are_told_once_for_each_kind() -> None:

@@ -25,10 +25,17 @@ def hear(
     rate_hz: int = RATE,
     channels: int = 2,
     warnings: list[str] | None = None,
+    speed: Fraction = Fraction(1),
 ) -> np.ndarray:
     clip = probe(path, "")
     reader = read_sound(
-        clip, clip.sounds[0].index, rate_hz=rate_hz, channels=channels, start_seconds=start, samples=samples
+        clip,
+        clip.sounds[0].index,
+        rate_hz=rate_hz,
+        channels=channels,
+        start_seconds=start,
+        samples=samples,
+        speed=speed,
     )
     blocks = list(reader)
     position = 0
@@ -59,6 +66,17 @@ def test_pcm_passes_bit_for_bit(tmp_path: Path, codec: str, bits: int) -> None:
         tone = np.rint(tone * 2 ** (bits - 1)) / np.float32(2 ** (bits - 1))
     path = make(tmp_path / "a.mov", 5, sounds=[(codec, RATE, tone, Fraction(0))])
     assert np.array_equal(hear(path, 10_000), tone)
+
+
+@pytest.mark.parametrize("rate_hz", [RATE, 16000])
+@pytest.mark.parametrize("speed", [Fraction(24000, 24024), Fraction(48480, RATE)])
+def test_another_speed_is_heard_from_its_place_on(tmp_path: Path, rate_hz: int, speed: Fraction) -> None:
+    path = make(tmp_path / "a.mov", 60, sounds=[("pcm_f32le", RATE, sine(2 * RATE), Fraction(0))])
+    start = Fraction(1, 4)
+    heard = hear(path, rate_hz, start=start, rate_hz=rate_hz, speed=speed)
+    time = float(start) + np.arange(rate_hz) / rate_hz * float(speed)
+    expected = np.interp(time * RATE, np.arange(2 * RATE), sine(2 * RATE)[:, 0])
+    np.testing.assert_allclose(heard[:, 0], expected, atol=0.01)
 
 
 @pytest.mark.parametrize(
