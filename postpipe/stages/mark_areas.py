@@ -54,10 +54,12 @@ def small_luma(plane: Plane, side: int, bits: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(small >> (bits - 8), dtype=np.uint8)
 
 
-def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float) -> Iterator[Area]:
+def areas(
+    steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float, gap: int = 2
+) -> Iterator[Area]:
     """Yield the areas, as large as marks are, of groups of pixels that have the value `which`, and are `bright`.
 
-    Cells with some of them are put together across the gaps that letters have.
+    Cells with some of them are put together across the gaps that letters have: `gap` cells to each side.
     """
     shape = steps.shape
     counts = np.empty((shape[0] // overlay.CELL, shape[1] // overlay.CELL), np.uint8)
@@ -66,12 +68,12 @@ def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, 
     if not cells.any() or cells.mean() > CROWD:
         return
     groups = np.empty((MOST_GROUPS, 4), np.int32)
-    count = overlay.find_groups(_widened(cells).view(np.uint8), groups)
+    count = overlay.find_groups(_widened(cells, gap).view(np.uint8), groups)
     bounds = groups[:count] * overlay.CELL
     height, width = bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]
-    gap = 6 * overlay.CELL  # what widening can have added
-    likely = (width >= least_width) & (width <= MOST_WIDTH * shape[1] + gap)
-    likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + gap)
+    more = 6 * overlay.CELL  # what widening can have added
+    likely = (width >= least_width) & (width <= MOST_WIDTH * shape[1] + more)
+    likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + more)
     for top, left, bottom, right in bounds[likely].tolist():
         inside = (steps[top:bottom, left:right] == which) & (lit[top:bottom, left:right] >= bright)
         down, across = (
@@ -82,10 +84,10 @@ def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, 
             yield area
 
 
-def _widened(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return cells with their neighbours, two across and one up and down."""
+def _widened(cells: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
+    """Return cells with their neighbours, `gap` to each side and one up and down."""
     across = cells.copy()
-    for step in (1, 2):
+    for step in range(1, gap + 1):
         across[:, step:] |= cells[:, :-step]
         across[:, :-step] |= cells[:, step:]
     down = across.copy()
@@ -104,9 +106,10 @@ def _mark_like(area: Area, shape: tuple[int, ...], least_width: float) -> bool:
     )
 
 
-def at_border(area: Area, shape: tuple[int, ...]) -> bool:
-    """Whether an area touches the border of the picture."""
-    return area[0] <= 1 or area[1] <= 1 or area[2] >= shape[0] - 1 or area[3] >= shape[1] - 1
+def at_border(area: Area, shape: tuple[int, ...], rows: int, columns: int) -> bool:
+    """Whether an area touches the border of the picture, so many rows and columns wide."""
+    top, left, bottom, right = area
+    return top <= rows or left <= columns or bottom >= shape[0] - rows or right >= shape[1] - columns
 
 
 def ring_of(area: Area, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:

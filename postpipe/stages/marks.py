@@ -31,7 +31,7 @@ from postpipe.stages import mark_survival
 from postpipe.stages.fit import Fit
 from postpipe.stages.mark_areas import Found, shrink_factor, small_luma
 from postpipe.stages.mark_jumps import jumping
-from postpipe.stages.mark_search import MOSTLY, lasting, seen_share, still_share
+from postpipe.stages.mark_search import lasting, still_share
 
 RATE_HZ = 5.0
 """How many frames of each second are looked at."""
@@ -43,8 +43,6 @@ LEAST_PICTURES = 8
 """Fewer say nothing of what lasts."""
 SOME = 12
 """Pictures of a stay that its likeness is taken from."""
-LAG = 5
-"""Pictures to look back for change: a second."""
 
 
 @dataclass
@@ -54,16 +52,14 @@ class _Chunk:
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     sums: overlay.EdgeSums | None = None
-    total: NDArray[np.uint32] | None = None
 
     def add(self, picture: NDArray[np.uint8], frame: int) -> None:
         """Take in the next picture."""
-        if self.sums is None or self.total is None:
-            self.sums, self.total = overlay.EdgeSums.of(picture.shape), np.zeros(picture.shape, np.uint32)
+        if self.sums is None:
+            self.sums = overlay.EdgeSums.of(picture.shape)
         self.pictures.append(picture)
         self.frames.append(frame)
-        overlay.add_edges(picture, self.pictures[max(0, len(self.pictures) - 1 - LAG)], self.sums)
-        self.total += picture
+        overlay.add_edges(picture, self.sums)
 
 
 @dataclass
@@ -116,18 +112,16 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
 def _search(state: _Watched, *, last: bool) -> None:
     """Search a chunk and put what it shows to what is known."""
     chunk, count = state.chunk, len(state.chunk.pictures)
-    if chunk.sums is None or chunk.total is None:
-        return
-    state.still.append((still_share(chunk.sums, count), count))
-    if count < LEAST_PICTURES:
+    if chunk.sums is None:
         return
     pictures = np.stack(chunk.pictures)
+    state.still.append((still_share(pictures), count))
+    if count < LEAST_PICTURES:
+        return
     jumps = jumping(pictures)
     moving = [VisibleMark("moving", tuple(_region(state, place, last) for place in places)) for places in jumps]
-    mean = (chunk.total / np.float32(count)).astype(np.float32)
     known = [region for mark in moving for region in mark.regions]
-    stays = (found for found in lasting(chunk.sums, mean, count) if seen_share(chunk.pictures, found) >= MOSTLY)
-    static = [_region(state, found, last) for found in stays]
+    static = [_region(state, found, last) for found in lasting(chunk.sums, pictures)]
     static = [region for region in static if all(region.box.overlap(other.box) < 0.3 for other in known)]
     _join(state.marks, [*moving, *(VisibleMark("static", (region,)) for region in static)])
 
