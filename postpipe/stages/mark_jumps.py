@@ -38,7 +38,7 @@ SAME = 0.5  # of two patches' areas that they have in common: above, they are on
 SIZES = 0.5  # ratio of the sides of two patches, and of their numbers of pixels, at least
 OVERLAP = 0.3  # correlation of their details, one laid over the other
 FITS = 3  # ways to lay one over the other that are tried
-TURNED = 0.1  # share of a word's width by which what is beside it may differ
+PART, SIZED = 0.25, 0.1  # of the whole mark: what a part of it has at least, and by how much its sizes may differ
 COMMON_HEIGHT, COMMON_WIDTH = 0.5, 0.4  # share of the larger one's box that is common to both
 ALIKE, FINE, TOGETHER = 0.5, 0.62, 1.25  # correlation of their changes, of their detail alone, and the sum of both
 EQUAL = 0.5  # the strength of one by the other's,
@@ -90,21 +90,29 @@ class _Changes:
         return with_it >= THERE and INVERSE <= without <= with_it - GONE
 
 
-def jumping(pictures: NDArray[np.uint8]) -> list[list[Found]]:
-    """Return the marks that jump, each as its places in order; `pictures`: `(n, rows, columns)`, in order."""
+def jumping(pictures: NDArray[np.uint8]) -> list[Found]:
+    """Return the places of the mark that jumps, in order, if there is one; `pictures`: `(n, rows, columns)`.
+
+    Of what resembles such marks the one is believed that is seen most and whose places resemble each other most.
+    """
     changes = _Changes(pictures)
     patches = _patches(changes)
-    marks: list[list[Found]] = []
+    known: list[Area] = []
+    best: list[Found] = []
     for jump in _jumps(changes, patches):
-        if any(meet(place.area, area) for mark in marks for place in mark for area in (jump.one, jump.other)):
+        if all(any(meet(area, place) for area in known) for place in (jump.one, jump.other)):
             continue
         area, pattern = _whole(changes, jump)
-        sites = _sites(changes, area, pattern)
-        stays = _stays(pictures, sites, pattern, 0.5 + 0.5 * jump.alike)
-        if len({stay.area for stay in stays}) > 1:
-            boxes = _with_emblem({stay.area for stay in stays}, patches)
-            marks.append([_in_box(changes, stay, boxes[stay.area]) for stay in stays])
-    return marks
+        stays = _stays(pictures, _sites(changes, area, pattern), pattern, 0.5 + 0.5 * jump.alike)
+        known += [stay.area for stay in stays]
+        if len({stay.area for stay in stays}) > 1 and _worth(stays) > _worth(best):
+            best = stays
+    return [_in_box(changes, stay, box) for stay, box in zip(best, _boxes(best, patches), strict=True)]
+
+
+def _worth(stays: list[Found]) -> float:
+    """Return for how many pictures a mark is seen, by how sure it is."""
+    return sum((stay.last - stay.first + 1) * (stay.confidence - 0.5) for stay in stays)
 
 
 # The first jump
@@ -298,27 +306,39 @@ def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure:
     ]
 
 
-def _with_emblem(sites: set[Area], patches: list[_Patch]) -> dict[Area, Area]:
-    """Return the box of the whole mark at each of its sites.
+def _boxes(stays: list[Found], patches: list[_Patch]) -> list[Area]:
+    """Return the box of the whole mark at each of its stays.
 
-    Where a mark's emblem is now left and now right of its word, a site is that of the word alone. The box is then that
-    of a patch that goes as far beyond it on one side as one at another site does on the other.
+    What is known of a mark may be a part: where its emblem is now left and now right of its word, that is the word
+    alone. The whole came as a stay began, or went as it ended; it is what has one size at most of them.
     """
-    wider = {site: [patch.area for patch in patches if _holds(patch.area, site)] for site in sites}
-    boxes = {site: site for site in sites}
-    for site, other in ((site, other) for site in sites for other in sites if not meet(site, other)):
-        for box in wider[site]:
-            if any(_turned_around(site, box, other, far) for far in wider[other]):
-                boxes[site] = max(boxes[site], box, key=lambda area: area[3] - area[1])
-    return boxes
+    whole = [
+        [
+            patch.area
+            for patch in patches
+            if abs(patch.at - (stay.first if patch.sign > 0 else stay.last)) <= WINDOW // 2
+            and _share(patch.area, stay.area) > PART
+        ]
+        for stay in stays
+    ]
+
+    def fits(area: Area, other: Area) -> bool:
+        return all(abs(one - two) <= max(2, SIZED * two) for one, two in zip(_size(area), _size(other), strict=True))
+
+    def support(area: Area) -> tuple[int, int]:
+        return sum(any(fits(one, area) for one in some) for some in whole), _size(area)[0] * _size(area)[1]
+
+    likely = max((area for some in whole for area in some), key=support, default=None)
+    if likely is None or support(likely)[0] < 2:
+        return [stay.area for stay in stays]
+    return [
+        max((one for one in some if fits(one, likely)), key=lambda one: _share(one, stay.area), default=stay.area)
+        for stay, some in zip(stays, whole, strict=True)
+    ]
 
 
-def _turned_around(word: Area, box: Area, word2: Area, box2: Area) -> bool:
-    """Whether two boxes go equally far beyond a word, one to the left and the other to the right."""
-    left, right = word[1] - box[1], box[3] - word[3]
-    left2, right2 = word2[1] - box2[1], box2[3] - word2[3]
-    off = TURNED * (word[3] - word[1])
-    return max(left, right) > 4 * off and abs(left - right2) <= off and abs(right - left2) <= off
+def _size(area: Area) -> tuple[int, int]:
+    return area[2] - area[0], area[3] - area[1]
 
 
 def _in_box(changes: _Changes, stay: Found, box: Area) -> Found:

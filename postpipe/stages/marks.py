@@ -118,9 +118,8 @@ def _search(state: _Watched, *, last: bool) -> None:
     state.still.append((still_share(pictures), count))
     if count < LEAST_PICTURES:
         return
-    jumps = jumping(pictures)
-    moving = [VisibleMark("moving", tuple(_region(state, place, last) for place in places)) for places in jumps]
-    known = [region for mark in moving for region in mark.regions]
+    known = tuple(_region(state, place, last) for place in jumping(pictures))
+    moving = [VisibleMark("moving", known)] if known else []
     static = [_region(state, found, last) for found in lasting(chunk.sums, pictures)]
     static = [region for region in static if all(region.box.overlap(other.box) < 0.3 for other in known)]
     _join(state.marks, [*moving, *(VisibleMark("static", (region,)) for region in static)])
