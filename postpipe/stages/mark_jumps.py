@@ -38,6 +38,7 @@ SAME = 0.5  # of two patches' areas that they have in common: above, they are on
 SIZES = 0.5  # ratio of the sides of two patches, and of their numbers of pixels, at least
 OVERLAP = 0.3  # correlation of their details, one laid over the other
 FITS = 3  # ways to lay one over the other that are tried
+GAP, COMMON, IN_GAP = 8, 0.6, 0.55  # pictures without a mark that are asked again, for what share of it, how alike
 PART, SIZED = 0.25, 0.1  # of the whole mark: what a part of it has at least, and by how much its sizes may differ
 COMMON_HEIGHT, COMMON_WIDTH = 0.5, 0.4  # share of the larger one's box that is common to both
 ALIKE, FINE, TOGETHER = 0.5, 0.62, 1.25  # correlation of their changes, of their detail alone, and the sum of both
@@ -107,7 +108,8 @@ def jumping(pictures: NDArray[np.uint8]) -> list[Found]:
         known += [stay.area for stay in stays]
         if len({stay.area for stay in stays}) > 1 and _worth(stays) > _worth(best):
             best = stays
-    return [_in_box(changes, stay, box) for stay, box in zip(best, _boxes(best, patches), strict=True)]
+    best = _with_gaps(pictures, best)
+    return [_in_box(pictures, stay, box) for stay, box in zip(best, _boxes(pictures, best, patches), strict=True)]
 
 
 def _worth(stays: list[Found]) -> float:
@@ -306,11 +308,36 @@ def _stays(pictures: NDArray[np.uint8], sites: list[Area], pattern: Patch, sure:
     ]
 
 
-def _boxes(stays: list[Found], patches: list[_Patch]) -> list[Area]:
+def _with_gaps(pictures: NDArray[np.uint8], stays: list[Found]) -> list[Found]:
+    """Return stays, and those in between that show a part of the pattern: its emblem may be on the other side there."""
+    import cv2
+
+    found = list(stays)
+    ends = [-1, *(stay.last for stay in stays)], [*(stay.first for stay in stays), len(pictures)]
+    for before, after in zip(*ends, strict=True) if stays else ():
+        if after - before - 1 < GAP:
+            continue
+        inside = np.zeros(len(pictures), bool)
+        inside[before + 2 : after - 1] = True
+        with_it, without = (pictures[some].mean(axis=0, dtype=np.float32) for some in (inside, ~inside))
+        change = outlined(with_it - without)
+        pattern = stays[0].pattern
+        rows, columns = pattern.shape[0], round(COMMON * pattern.shape[1])
+        parts = [np.ascontiguousarray(part) for part in (pattern[:, :columns], pattern[:, -columns:])]
+        scores = [cv2.minMaxLoc(cv2.matchTemplate(change, part, cv2.TM_CCOEFF_NORMED)) for part in parts]
+        _, score, _, (left, top) = max(scores, key=lambda one: one[1])
+        if score >= IN_GAP:
+            area = top, left, top + rows, left + columns
+            found.append(Found(area, before + 1, after - 1, stays[0].confidence, centred(change[slices(area)])))
+    return sorted(found, key=lambda stay: stay.first)
+
+
+def _boxes(pictures: NDArray[np.uint8], stays: list[Found], patches: list[_Patch]) -> list[Area]:
     """Return the box of the whole mark at each of its stays.
 
     What is known of a mark may be a part: where its emblem is now left and now right of its word, that is the word
-    alone. The whole came as a stay began, or went as it ended; it is what has one size at most of them.
+    alone. The whole came as a stay began, or went as it ended; it is what has one size at most of them. Where it is
+    known of others alone, it goes as far beyond the part to the side where more edges last.
     """
     whole = [
         [
@@ -332,20 +359,33 @@ def _boxes(stays: list[Found], patches: list[_Patch]) -> list[Area]:
     if likely is None or support(likely)[0] < 2:
         return [stay.area for stay in stays]
     return [
-        max((one for one in some if fits(one, likely)), key=lambda one: _share(one, stay.area), default=stay.area)
+        max((one for one in some if fits(one, likely)), key=lambda one: _share(one, stay.area), default=None)
+        or _extended(pictures, stay, *_size(likely))
         for stay, some in zip(stays, whole, strict=True)
     ]
+
+
+def _extended(pictures: NDArray[np.uint8], stay: Found, rows: int, columns: int) -> Area:
+    """Return the box of a size that goes beyond a part of a mark to the side where more edges last."""
+    (height, width), (top, left, bottom, right) = pictures.shape[1:], stay.area
+    if rows < bottom - top - 2 or columns < right - left - 2:
+        return stay.area
+    middle = (top + bottom - rows) // 2
+    mean = pictures[stay.first : stay.last + 1].mean(axis=0)
+    boxes = [(middle, start, middle + rows, start + columns) for start in (left, right - columns)]
+    inside = [box for box in boxes if box[0] >= 0 <= box[1] and box[2] <= height and box[3] <= width]
+    return max(inside, key=lambda box: float(np.abs(np.diff(mean[slices(box)], axis=1)).sum()), default=stay.area)
 
 
 def _size(area: Area) -> tuple[int, int]:
     return area[2] - area[0], area[3] - area[1]
 
 
-def _in_box(changes: _Changes, stay: Found, box: Area) -> Found:
+def _in_box(pictures: NDArray[np.uint8], stay: Found, box: Area) -> Found:
     """Return a stay in the box of the whole mark, with the pattern that is seen there."""
     if box == stay.area:
         return stay
-    shown = changes.pictures[stay.first : stay.last + 1, *slices(box)]
+    shown = pictures[stay.first : stay.last + 1, *slices(box)]
     return replace(stay, area=box, pattern=outlined(shown.mean(axis=0)))
 
 
