@@ -23,7 +23,7 @@ WINDOW = 8
 """Pictures before and after a change that are averaged."""
 LEAST_WINDOW = 3
 """Fewer say nothing."""
-HOP = 2
+HOP = 3
 """Pictures from one change that is looked at to the next."""
 REACH = 8
 """Pixels around that a pixel's change is compared with: strokes stand out, patches of light do not."""
