@@ -85,7 +85,9 @@ def _drawn(word: str, lines: int, emblem: str | None, state: tuple[object, ...])
         if shape == "blob":
             pen.ellipse(box, fill=255)
             for eye in (0.3, 0.6):
-                pen.ellipse((left + eye * side, top + 0.35 * side, left + (eye + 0.13) * side, top + 0.6 * side), fill=0)
+                pen.ellipse(
+                    (left + eye * side, top + 0.35 * side, left + (eye + 0.13) * side, top + 0.6 * side), fill=0
+                )
         elif shape == "ring":
             pen.ellipse(box, outline=255, width=side // 6)
         else:
@@ -127,9 +129,7 @@ def plant(path: Path, kind: Kind, number: int, copy: Path) -> Plant | None:
     if kind == "moving":
         places.insert(2, ((height - rows) // 2, dice.choice([aside, width - across - aside])))
     boxes: dict[int, Box | None] = {}
-    for index, (planes, (place, seen)) in enumerate(
-        zip(material.frames, _times(dice, material, kind), strict=True)
-    ):
+    for index, (planes, (place, seen)) in enumerate(zip(material.frames, _times(dice, material, kind), strict=True)):
         top, left = places[place % len(places)]
         mask = drawing.light if left < width / 2 else drawing.turned
         boxes[index] = Box(left, top, left + across, top + rows) if seen >= 0.3 else None

@@ -24,6 +24,10 @@ FRINGE = 0.12  # share of the fullest row or column: what has less at the edge o
 CROWDED = 3  # pixels of a cell: from there on it belongs to a group
 CROWD = 0.25  # share of all cells: where more of them do at once, everything moves
 
+REACH = 8
+"""Pixels around that a pixel is compared with: strokes stand out, patches of light do not."""
+
+Patch = NDArray[np.float32]
 Area = tuple[int, int, int, int]
 """Top, left, bottom, right in a small picture; the last two are outside."""
 
@@ -145,3 +149,45 @@ def correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     first, second = one - one.mean(), other - other.mean()
     size = float(np.sqrt((first * first).sum() * (second * second).sum()))
     return float((first * second).sum()) / size if size > 0 else 0.0
+
+
+def moved(area: Area, down: int, across: int) -> Area:
+    """Return an area so many pixels further down and to the right."""
+    return area[0] + down, area[1] + across, area[2] + down, area[3] + across
+
+
+def outlined(patches: NDArray[Any], reach: int = REACH) -> Patch:
+    """Return patches, `(…, rows, columns)`, less the mean of each pixel's surroundings.
+
+    That is the square `reach` pixels to each side, as far as the patch goes.
+    """
+    *_, rows, columns = patches.shape
+    totals = np.zeros((*patches.shape[:-2], rows + 1, columns + 1), np.float32)
+    totals[..., 1:, 1:] = patches.cumsum(axis=-2, dtype=np.float32).cumsum(axis=-1)
+    (top, bottom), (left, right) = (
+        (np.maximum(0, np.arange(size) - reach), np.minimum(size, np.arange(size) + reach + 1))
+        for size in (rows, columns)
+    )
+    down = totals[..., bottom, :] - totals[..., top, :]
+    around = (down[..., right] - down[..., left]) / np.outer(bottom - top, right - left).astype(np.float32)
+    less: Patch = patches - around
+    return less
+
+
+def resemble(patches: Patch, pattern: Patch) -> NDArray[np.float32]:
+    """Return the correlation of each of the patches, `(n, rows, columns)`, with a pattern."""
+    shifted, wanted = patches - patches.mean(axis=(1, 2), keepdims=True), pattern - pattern.mean()
+    sizes = np.sqrt(np.einsum("nij,nij->n", shifted, shifted) * np.einsum("ij,ij->", wanted, wanted))
+    products: NDArray[np.float32] = np.einsum("nij,ij->n", shifted, wanted)
+    np.divide(products, sizes, out=products, where=sizes > 0)
+    return products
+
+
+def share(one: Area, other: Area) -> float:
+    """Return the area that two have in common, by that of both together."""
+    height = min(one[2], other[2]) - max(one[0], other[0])
+    width = min(one[3], other[3]) - max(one[1], other[1])
+    if height <= 0 or width <= 0:
+        return 0.0
+    sizes = ((area[2] - area[0]) * (area[3] - area[1]) for area in (one, other))
+    return height * width / (sum(sizes) - height * width)
