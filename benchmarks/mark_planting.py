@@ -52,7 +52,7 @@ class Plant:
 
 
 def draw(dice: random.Random, width: int, height: int, kind: Kind) -> Drawing:
-    """Draw a mark of a width and at least a height in pixels: a word, mostly with an emblem, and a second line if any."""
+    """Draw a mark of a width and at least a height in pixels: a word, most with an emblem, some with a second line."""
     word, lines = dice.choice(WORDS), 2 if kind == "moving" and dice.random() < 0.6 else 1
     emblem = kind == "moving" or word == "Vidu" or dice.random() < 0.5
     drawn = [_drawn(word, lines, side if emblem else None, dice.getstate()) for side in ("left", "right")]

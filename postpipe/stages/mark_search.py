@@ -22,13 +22,9 @@ LASTING = 0.6  # and an edge keeps this share of what its parts add up to withou
 DENSE, MANY = 0.15, 60  # share of the box, and number of pixels, that lasting edges have at least
 ALONE = 0.3  # share of that density, at most, that is left around it
 STRONG = 17.0  # code values: their mean
-CROSSED = (
-    0.3  # letters have edges of all directions: what a mean gradient across the main direction has of that along it
-)
-MARGIN = (
-    0.13  # share of height and of width that a mark that stays is from a corner at most: what lasts elsewhere is filmed
-)
-BORDER = 0.012  # the same of what is the picture's own edge
+CROSSED = 0.3  # ratio of the powers of its edges in two directions, at least: letters have edges all around
+MARGIN = 0.13  # share of height and of width that it is from a corner at most: what lasts elsewhere is filmed
+BORDER = 0.012  # the same share, of what is the edge of the picture itself
 VARIES = 0.4  # code values that its surroundings vary by at least
 QUICK, SLOW = 0.8, 0.95  # shares of that by which its strokes vary at most, from picture to picture and over all
 STILL = 3.0  # code values: where a picture changes by less within a second, little can be told
@@ -61,11 +57,9 @@ def lasting(sums: overlay.EdgeSums, pictures: NDArray[np.uint8]) -> list[Found]:
     found: list[Found] = []
     for level, gap in ((level, gap) for level in EDGES for gap in GAPS):
         for area in areas(steady, levels, 1, level, LEAST_WIDTH * max(shape), gap):
-            if (
-                not in_corner(area, shape)
-                or at_border(area, shape, rows, columns)
-                or any(meet(area, one.area) for one in found)
-            ):
+            if not in_corner(area, shape) or at_border(area, shape, rows, columns):
+                continue
+            if any(meet(area, one.area) for one in found):
                 continue
             around, ring = ring_of(area, shape)
             there = edges[around] & (levels[around] >= level)

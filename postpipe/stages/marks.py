@@ -286,7 +286,8 @@ class UnitPictures(Artifact):
     def pictures(self) -> NDArray[np.uint8]:
         """Return luma, uint8 `shape`."""
         steps = np.frombuffer(zlib.decompress(self.packed.tobytes()), np.uint8).reshape(self.shape)
-        return (np.cumsum(steps, axis=1, dtype=np.uint8) << 2) + np.uint8(2)
+        levels: NDArray[np.uint8] = np.cumsum(steps, axis=1, dtype=np.uint8)
+        return levels * np.uint8(4) + np.uint8(2)
 
 
 @dataclass
