@@ -18,7 +18,7 @@ MOST_GROUPS = 4096
 """Groups of cells that are looked at: with more, the picture is in pieces."""
 
 MOST_WIDTH = 0.45  # of the picture's width
-LEAST_HEIGHT, MOST_HEIGHT = 8, 0.2  # pixels, and share of the shorter side
+LEAST_HEIGHT, MOST_HEIGHT = 6, 0.2  # pixels, and share of the shorter side
 FLATTEST, TALLEST = 14.0, 0.7  # width by height: from a line of text to an emblem
 FRINGE = 0.12  # share of the fullest row or column: what has less at the edge of an area is not of it
 CROWDED = 3  # pixels of a cell: from there on it belongs to a group
@@ -89,7 +89,9 @@ def areas(
 
 
 def _widened(cells: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
-    """Return cells with their neighbours, `gap` to each side and one up and down."""
+    """Return cells with their neighbours, `gap` to each side, and one up and down if there is a gap."""
+    if not gap:
+        return cells
     across = cells.copy()
     for step in range(1, gap + 1):
         across[:, step:] |= cells[:, :-step]

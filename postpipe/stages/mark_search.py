@@ -8,21 +8,23 @@ in which nothing varies, a mark cannot be told from what is filmed.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 from postpipe_kernels import overlay
 
 from postpipe.stages.mark_areas import Area, Found, areas, at_border, centred, correlation, meet, ring_of, slices
 
-LEAST_WIDTH = 0.04  # of the picture's longer side
-# 8-bit code values, the strongest first: levels of a lasting edge; a mark near weaker ones is told by its own,
-EDGES = 40, 24, 12
-GAPS = 2, 1  # cells that are put together across: a mark near others of the scene is told by itself
-LASTING = 0.6  # and an edge keeps this share of what its parts add up to without regard to sign
+LEAST_WIDTH = 0.03  # of the picture's longer side
+LASTING = 0.6  # share of what the parts of a lasting edge add up to without regard to sign, at least
+EDGES = 40, 24, 12  # 8-bit code values, the strongest first: a mark near weaker edges is told by its own
+# Cells across that are put together, and the ratio of the powers of edges in two directions, at least: letters have
+# edges all around, and the more so what is torn from a larger group.
+GAPS = (2, 0.3), (1, 0.3), (0, 0.6)
 DENSE, MANY = 0.15, 60  # share of the box, and number of pixels, that lasting edges have at least
 ALONE = 0.3  # share of that density, at most, that is left around it
 STRONG = 17.0  # code values: their mean
-CROSSED = 0.3  # ratio of the powers of its edges in two directions, at least: letters have edges all around
 MARGIN = 0.13  # share of height and of width that it is from a corner at most: what lasts elsewhere is filmed
 BORDER = 0.012  # the same share, of what is the edge of the picture itself
 VARIES = 0.4  # code values that its surroundings vary by at least
@@ -48,15 +50,16 @@ def lasting(sums: overlay.EdgeSums, pictures: NDArray[np.uint8]) -> list[Found]:
     """Return the marks that stay where they are in pictures `(n, rows, columns)`; `sums` are theirs."""
     scale, shape = 1 / len(pictures), pictures.shape[1:]
     strength = np.hypot(sums.across, sums.down) * scale
+    levels = np.minimum(strength, 255).astype(np.uint8)
     # strength adds |across| and |down| up: at most √2 of the length of the two together
-    edges = (strength >= EDGES[-1]) & (strength >= LASTING * np.sqrt(0.5) * 1.2 * scale * sums.strength)
-    bare = np.zeros_like(edges)  # the edges of the picture itself are none
+    kept = strength / np.maximum(np.sqrt(0.5) * 1.2 * scale * sums.strength, 1e-3)
     rows, columns = (max(3, round(BORDER * side)) for side in shape)
-    bare[rows:-rows, columns:-columns] = edges[rows:-rows, columns:-columns]
-    steady, levels = bare.view(np.uint8), np.minimum(strength, 255).astype(np.uint8)
+    for border in (kept[:rows], kept[-rows:], kept[:, :columns], kept[:, -columns:]):
+        border[:] = 0  # the edges of the picture itself are none
+    edges = kept >= LASTING
     found: list[Found] = []
-    for level, gap in ((level, gap) for level in EDGES for gap in GAPS):
-        for area in areas(steady, levels, 1, level, LEAST_WIDTH * max(shape), gap):
+    for level, (gap, crossed) in product(EDGES, GAPS):
+        for area in areas(edges.view(np.uint8), levels, 1, level, LEAST_WIDTH * max(shape), gap):
             if not in_corner(area, shape) or at_border(area, shape, rows, columns):
                 continue
             if any(meet(area, one.area) for one in found):
@@ -69,7 +72,7 @@ def lasting(sums: overlay.EdgeSums, pictures: NDArray[np.uint8]) -> list[Found]:
                 or inside.sum() < MANY
                 or strength[around][~ring][inside].mean() < STRONG
                 or there[ring].mean() > ALONE * inside.mean()
-                or _crossed(sums, area) < CROSSED
+                or _crossed(sums, area) < crossed
             ):
                 continue
             moving, quick, slow = _variation(pictures[:, *around].astype(np.float32), ring)
