@@ -95,7 +95,7 @@ def _drawn(word: str, lines: int, emblem: str | None, state: tuple[object, ...])
             points = [(0, half), (0.7 * half, 0.7 * half), (half, 0), (1.3 * half, 0.7 * half)]
             points += [(side - x, side - y) for x, y in points]
             pen.polygon([(left + x, top + y) for x, y in points], fill=255)
-    drawn: Mask = np.asarray(picture, np.float32) / 255
+    drawn: Mask = np.asarray(picture, np.float32) / np.float32(255)
     rows, columns = np.flatnonzero(drawn.max(axis=1) > 0.3), np.flatnonzero(drawn.max(axis=0) > 0.3)
     return drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
