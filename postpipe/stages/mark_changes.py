@@ -19,6 +19,7 @@ HOP = 3
 """Pictures from one change that is looked at to the next."""
 
 WIDTH, PIXELS_WIDE = 0.07, 16  # of a mark, at least: share of the shorter side, and pixels
+PIXELS_HIGH = 8
 LEVELS = 10, 20, 40  # 8-bit code values that strokes stand out by
 PIXELS = 80  # of a patch that do so, at least
 FILLED = 0.06, 0.9  # share of its box that does
@@ -89,7 +90,7 @@ def _patches_of(side: NDArray[np.bool_], depth: NDArray[np.uint8], at: int, sign
     known = set()
     for level in LEVELS:
         for area in areas(side.view(np.uint8), depth, 1, level, max(WIDTH * min(depth.shape), PIXELS_WIDE)):
-            if area in known:
+            if area in known or area[2] - area[0] < PIXELS_HIGH:
                 continue
             known.add(area)
             around, ring = ring_of(area, depth.shape)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postpipe.stages.mark_areas import Area, Found, Patch, areas, correlation, meet, moved, outlined, share, slices
-from postpipe.stages.mark_changes import HOP, LEVELS, ChangedPatch, Changes, changed_patches
+from postpipe.stages.mark_changes import HOP, LEVELS, PIXELS_HIGH, ChangedPatch, Changes, changed_patches
 from postpipe.stages.mark_places import find_sites, find_stays, in_box, whole_boxes, with_gaps
 
 SIZES = 0.5  # ratio of the sides of two patches, and of their numbers of pixels, at least
@@ -119,7 +119,9 @@ def _laid_over(one: ChangedPatch, other: ChangedPatch) -> Iterator[tuple[Area, A
             max(0, across),
             min(width2, width + across),
         )
-        if bottom - top < COMMON_HEIGHT * max(height, height2) or right - left < COMMON_WIDTH * max(width, width2):
+        if bottom - top < max(PIXELS_HIGH, COMMON_HEIGHT * max(height, height2)) or right - left < COMMON_WIDTH * max(
+            width, width2
+        ):
             continue
         there = moved((top, left, bottom, right), other.area[0], other.area[1])
         yield moved((top, left, bottom, right), one.area[0] - down, one.area[1] - across), there

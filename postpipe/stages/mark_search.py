@@ -27,7 +27,8 @@ ALONE = 0.3  # share of that density, at most, that is left around it
 STRONG = 17.0  # code values: their mean
 MARGIN = 0.13  # share of height and of width that it is from a corner at most: what lasts elsewhere is filmed
 BORDER = 0.012  # the same share, of what is the edge of the picture itself
-VARIES = 0.4  # code values that its surroundings vary by at least
+VARIES, MOVING = 0.4, 6.0  # code values that its surroundings vary by at least; and where they move
+WORD = 1.5  # width by height, where they do not move: a word
 QUICK, SLOW = 0.8, 0.95  # shares of that by which its strokes vary at most, from picture to picture and over all
 STILL = 3.0  # code values: where a picture changes by less within a second, little can be told
 SEEN, MOSTLY = 0.4, 0.6  # correlation with a picture that shows it, and share of pictures that have to
@@ -77,6 +78,8 @@ def lasting(sums: overlay.EdgeSums, pictures: NDArray[np.uint8]) -> list[Found]:
                 continue
             moving, quick, slow = _variation(pictures[:, *around].astype(np.float32), ring)
             if moving < VARIES or quick > QUICK or slow > SLOW:
+                continue
+            if moving < MOVING and area[3] - area[1] < WORD * (area[2] - area[0]):
                 continue
             pattern = centred(pictures[:, *slices(area)].mean(axis=0))
             if _seen_share(pictures, area, pattern) >= MOSTLY:
