@@ -1,9 +1,9 @@
 """Marks that stay while the picture moves, found in small pictures of a take.
 
-Their edges add up over time, where those of a moving picture cancel out. What is laid over a picture also varies less
-than what is around it: little of the picture shines through (T. Dekel et al., On the effectiveness of visible
-watermarks, CVPR 2017, put both to use), where the edges of what is filmed vary more than what they lie on. On a picture
-in which nothing varies, a mark cannot be told from what is filmed.
+Their edges add up over time, where those of a moving picture cancel out (T. Dekel et al., On the effectiveness of
+visible watermarks, CVPR 2017, find a mark's outline by the median of gradients). Little of the picture shines through
+what is laid over it, which so varies less than what is around it, where the edges of what is filmed vary more than what
+they lie on. On a picture in which nothing varies, a mark cannot be told from what is filmed.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
     """Find the visible marks of a clip."""
 
     id: ClassVar[str] = "visible_marks"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "visible marks that stay while the picture moves, or that jump"
 
     def start(self, clip: Clip) -> _Watched:
