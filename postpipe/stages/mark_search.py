@@ -28,7 +28,8 @@ STRONG = 17.0  # code values: their mean
 MARGIN = 0.13  # share of height and of width that it is from a corner at most: what lasts elsewhere is filmed
 BORDER = 0.012  # the same share, of what is the edge of the picture itself
 VARIES, MOVING = 0.4, 6.0  # code values that its surroundings vary by at least; and where they move
-WORD = 1.5  # width by height, where they do not move: a word
+WORD, BRIGHT_WORD = 1.5, 2.5  # width by height, at least, where they do not move, and where nothing is to be told
+PARTLY = 0.9  # share of the picture that may stand still there: what stands still all over is a title
 QUICK, SLOW = 0.8, 0.95  # shares of that by which its strokes vary at most, from picture to picture and over all
 STILL = 3.0  # code values: where a picture changes by less within a second, little can be told
 SEEN, MOSTLY = 0.4, 0.6  # correlation with a picture that shows it, and share of pictures that have to
@@ -57,7 +58,7 @@ def lasting(sums: overlay.EdgeSums, pictures: NDArray[np.uint8]) -> list[Found]:
     rows, columns = (max(3, round(BORDER * side)) for side in shape)
     for border in (kept[:rows], kept[-rows:], kept[:, :columns], kept[:, -columns:]):
         border[:] = 0  # the edges of the picture itself are none
-    edges = kept >= LASTING
+    edges, still = kept >= LASTING, still_share(pictures)
     found: list[Found] = []
     for level, (gap, crossed) in product(EDGES, GAPS):
         for area in areas(edges.view(np.uint8), levels, 1, level, LEAST_WIDTH * max(shape), gap):
@@ -76,10 +77,13 @@ def lasting(sums: overlay.EdgeSums, pictures: NDArray[np.uint8]) -> list[Found]:
                 or _crossed(sums, area) < crossed
             ):
                 continue
-            moving, quick, slow = _variation(pictures[:, *around].astype(np.float32), ring)
-            if moving < VARIES or quick > QUICK or slow > SLOW:
-                continue
-            if moving < MOVING and area[3] - area[1] < WORD * (area[2] - area[0]):
+            patches, wide = pictures[:, *around].astype(np.float32), (area[3] - area[1]) / (area[2] - area[0])
+            moving, quick, slow = _variation(patches, ring)
+            if moving < VARIES:
+                told = still <= PARTLY and wide >= BRIGHT_WORD and _is_bright(patches, ring)
+            else:
+                told = quick <= QUICK and slow <= SLOW and (moving >= MOVING or wide >= WORD)
+            if not told:
                 continue
             pattern = centred(pictures[:, *slices(area)].mean(axis=0))
             if _seen_share(pictures, area, pattern) >= MOSTLY:
@@ -109,6 +113,13 @@ def _variation(pictures: NDArray[np.float32], ring: NDArray[np.bool_]) -> tuple[
         return 0.0, 1.0, 1.0
     quick_share, slow_share = (float(of[strokes].mean()) / max(float(of[ring].mean()), 0.1) for of in (quick, slow))
     return float(np.median(slow[ring])), quick_share, slow_share
+
+
+def _is_bright(pictures: NDArray[np.float32], ring: NDArray[np.bool_]) -> bool:
+    """Whether an area stands out from what is around it more by what is bright in it than by what is dark."""
+    mean = pictures.mean(axis=0)
+    dark, light = np.percentile(mean[~ring], (5, 95)) - np.median(mean[ring])
+    return bool(light >= -dark)
 
 
 def _seen_share(pictures: NDArray[np.uint8], area: Area, pattern: NDArray[np.float32]) -> float:
