@@ -30,7 +30,7 @@ def marks(result: dict[str, Any]) -> Iterator[str]:
     for group, clips in (("tuned", "clips that limits were set by"), ("held-out", "clips held out")):
         for kind, still, what in (
             ("static", False, "marks that stay, where less than a tenth of the picture stands still"),
-            ("static", True, "… where more of it does, so that one in a still corner cannot be told"),
+            ("static", True, "… where more of it does"),
             ("moving", None, "marks that jump"),
         ):
             rows = [row for row in result["planted"][group] if row["kind"] == kind]

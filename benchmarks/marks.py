@@ -192,7 +192,7 @@ def cost(media: Path) -> dict[str, float]:
     clip = probe(media / "takes" / "pika_share.mp4", "")
     spent: dict[str, list[float]] = {"decode": [], "marks": []}
     look(clip, [WatchMarks()], threads=1, on_frame=lambda done: None)
-    for _ in range(5):
+    for _ in range(12):
         for name, analysers in (("decode", []), ("marks", [WatchMarks()])):
             start = time.process_time()
             look(clip, analysers, threads=1, on_frame=lambda done: None)
