@@ -94,7 +94,7 @@ class VisibleMarks(Artifact):
 MOSTLY_STILL = 0.5
 """From this share of the picture on, nothing found says little."""
 
-STILL_NOTE = "much of the picture stands still: a mark that stays in place there cannot be told from what is filmed"
+STILL_NOTE = "much of the picture stands still: a mark that stays in place there may not be told from what is filmed"
 
 
 @dataclass(frozen=True, slots=True)

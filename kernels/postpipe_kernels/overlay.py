@@ -24,33 +24,28 @@ class EdgeSums(NamedTuple):
     """What is summed up over pictures, int32, each of their shape.
 
     `across`, `down`: differences of the neighbours right and left, and below and above; `strength`: the sum of their
-    absolute values; `change`: absolute differences to an earlier picture. The outermost pixels stay 0 but in `change`.
+    absolute values. The outermost pixels stay 0.
     """
 
     across: NDArray[np.int32]
     down: NDArray[np.int32]
     strength: NDArray[np.int32]
-    change: NDArray[np.int32]
 
     @classmethod
     def of(cls, shape: tuple[int, int]) -> EdgeSums:
         """Return sums of nothing."""
-        return cls(*(np.zeros(shape, np.int32) for _ in range(4)))
+        return cls(*(np.zeros(shape, np.int32) for _ in range(3)))
 
 
-def add_edges(picture: Plane, earlier: Plane, sums: EdgeSums) -> None:
-    """Add a picture to sums; `earlier` is another one of its shape and type, such as that of a second ago.
-
-    Both C-contiguous. Raises `ValueError` when a shape or type does not fit.
-    """
-    for name, plane in (("picture", picture), ("earlier", earlier)):
-        check_plane(plane, name, like=picture)
-        if plane.dtype != picture.dtype or not plane.flags.c_contiguous:
-            raise ValueError(f"{name} must be C-contiguous {picture.dtype}")
+def add_edges(picture: Plane, sums: EdgeSums) -> None:
+    """Add a picture, C-contiguous, to sums. Raises `ValueError` when a shape or type does not fit."""
+    check_plane(picture, "picture")
+    if not picture.flags.c_contiguous:
+        raise ValueError("picture must be C-contiguous")
     for array in sums:
         if array.shape != picture.shape or array.dtype != np.int32 or not array.flags.c_contiguous:
             raise ValueError(f"sums must be C-contiguous int32 {picture.shape}")
-    _add_edges(picture.reshape(-1), earlier.reshape(-1), *picture.shape, *(array.reshape(-1) for array in sums))
+    _add_edges(picture.reshape(-1), *picture.shape, *(array.reshape(-1) for array in sums))
 
 
 def find_changes(pictures: NDArray[np.uint8], middle: int, reach: int, out: NDArray[np.int8]) -> None:
@@ -147,9 +142,7 @@ def _find_groups(cells, out):
 
 
 @kernel
-def _add_edges(picture, earlier, height, width, across, down, strength, change):
-    for x in range(_at(picture.size)):
-        change[x] += abs(_i32(picture[x]) - _i32(earlier[x]))
+def _add_edges(picture, height, width, across, down, strength):
     step = _at(width)
     for y in range(1, height - 1):
         first = _at(y * width)

@@ -110,10 +110,9 @@ def lay_mark(
     out[...] = np.clip(np.floor(plane + pattern[rows][:, columns] + np.float32(0.5)), 0, top)
 
 
-def add_edges(picture: Plane, earlier: Plane, sums: overlay.EdgeSums) -> None:
+def add_edges(picture: Plane, sums: overlay.EdgeSums) -> None:
     """Add a picture to sums; see `overlay.add_edges`."""
     wide = picture.astype(np.int32)
-    sums.change[...] += np.abs(wide - earlier)
     right = wide[1:-1, 2:] - wide[1:-1, :-2]
     below = wide[2:, 1:-1] - wide[:-2, 1:-1]
     sums.across[1:-1, 1:-1] += right

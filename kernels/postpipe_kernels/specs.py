@@ -241,7 +241,7 @@ SPECS: tuple[KernelSpec, ...] = (
         1, "code values", {"numpy": reference_marks.lay_mark},
     ),
     KernelSpec(
-        "add_edges", "edges and changes of a small picture summed up",
+        "add_edges", "edges of a small picture summed up",
         overlay.add_edges, reference_marks.add_edges, examples.for_edges, ("sums",),
         0, "code values", {"numpy": reference_marks.add_edges},
     ),

@@ -18,12 +18,16 @@ MOST_GROUPS = 4096
 """Groups of cells that are looked at: with more, the picture is in pieces."""
 
 MOST_WIDTH = 0.45  # of the picture's width
-LEAST_HEIGHT, MOST_HEIGHT = 8, 0.2  # pixels, and share of the shorter side
+LEAST_HEIGHT, MOST_HEIGHT = 6, 0.2  # pixels, and share of the shorter side
 FLATTEST, TALLEST = 14.0, 0.7  # width by height: from a line of text to an emblem
 FRINGE = 0.12  # share of the fullest row or column: what has less at the edge of an area is not of it
 CROWDED = 3  # pixels of a cell: from there on it belongs to a group
 CROWD = 0.25  # share of all cells: where more of them do at once, everything moves
 
+REACH = 8
+"""Pixels around that a pixel is compared with: strokes stand out, patches of light do not."""
+
+Patch = NDArray[np.float32]
 Area = tuple[int, int, int, int]
 """Top, left, bottom, right in a small picture; the last two are outside."""
 
@@ -54,10 +58,12 @@ def small_luma(plane: Plane, side: int, bits: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(small >> (bits - 8), dtype=np.uint8)
 
 
-def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float) -> Iterator[Area]:
+def areas(
+    steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, least_width: float, gap: int = 2
+) -> Iterator[Area]:
     """Yield the areas, as large as marks are, of groups of pixels that have the value `which`, and are `bright`.
 
-    Cells with some of them are put together across the gaps that letters have.
+    Cells with some of them are put together across the gaps that letters have: `gap` cells to each side.
     """
     shape = steps.shape
     counts = np.empty((shape[0] // overlay.CELL, shape[1] // overlay.CELL), np.uint8)
@@ -66,12 +72,12 @@ def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, 
     if not cells.any() or cells.mean() > CROWD:
         return
     groups = np.empty((MOST_GROUPS, 4), np.int32)
-    count = overlay.find_groups(_widened(cells).view(np.uint8), groups)
+    count = overlay.find_groups(_widened(cells, gap).view(np.uint8), groups)
     bounds = groups[:count] * overlay.CELL
     height, width = bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]
-    gap = 6 * overlay.CELL  # what widening can have added
-    likely = (width >= least_width) & (width <= MOST_WIDTH * shape[1] + gap)
-    likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + gap)
+    more = 6 * overlay.CELL  # what widening can have added
+    likely = (width >= least_width) & (width <= MOST_WIDTH * shape[1] + more)
+    likely &= (height >= LEAST_HEIGHT) & (height <= MOST_HEIGHT * min(shape) + more)
     for top, left, bottom, right in bounds[likely].tolist():
         inside = (steps[top:bottom, left:right] == which) & (lit[top:bottom, left:right] >= bright)
         down, across = (
@@ -82,10 +88,12 @@ def areas(steps: NDArray[np.uint8], lit: NDArray[Any], which: int, bright: int, 
             yield area
 
 
-def _widened(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return cells with their neighbours, two across and one up and down."""
+def _widened(cells: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
+    """Return cells with their neighbours, `gap` to each side, and one up and down if there is a gap."""
+    if not gap:
+        return cells
     across = cells.copy()
-    for step in (1, 2):
+    for step in range(1, gap + 1):
         across[:, step:] |= cells[:, :-step]
         across[:, :-step] |= cells[:, step:]
     down = across.copy()
@@ -104,9 +112,10 @@ def _mark_like(area: Area, shape: tuple[int, ...], least_width: float) -> bool:
     )
 
 
-def at_border(area: Area, shape: tuple[int, ...]) -> bool:
-    """Whether an area touches the border of the picture."""
-    return area[0] <= 1 or area[1] <= 1 or area[2] >= shape[0] - 1 or area[3] >= shape[1] - 1
+def at_border(area: Area, shape: tuple[int, ...], rows: int, columns: int) -> bool:
+    """Whether an area touches the border of the picture, so many rows and columns wide."""
+    top, left, bottom, right = area
+    return top <= rows or left <= columns or bottom >= shape[0] - rows or right >= shape[1] - columns
 
 
 def ring_of(area: Area, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
@@ -142,3 +151,45 @@ def correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     first, second = one - one.mean(), other - other.mean()
     size = float(np.sqrt((first * first).sum() * (second * second).sum()))
     return float((first * second).sum()) / size if size > 0 else 0.0
+
+
+def moved(area: Area, down: int, across: int) -> Area:
+    """Return an area so many pixels further down and to the right."""
+    return area[0] + down, area[1] + across, area[2] + down, area[3] + across
+
+
+def outlined(patches: NDArray[Any], reach: int = REACH) -> Patch:
+    """Return patches, `(…, rows, columns)`, less the mean of each pixel's surroundings.
+
+    That is the square `reach` pixels to each side, as far as the patch goes.
+    """
+    *_, rows, columns = patches.shape
+    totals = np.zeros((*patches.shape[:-2], rows + 1, columns + 1), np.float32)
+    totals[..., 1:, 1:] = patches.cumsum(axis=-2, dtype=np.float32).cumsum(axis=-1)
+    (top, bottom), (left, right) = (
+        (np.maximum(0, np.arange(size) - reach), np.minimum(size, np.arange(size) + reach + 1))
+        for size in (rows, columns)
+    )
+    down = totals[..., bottom, :] - totals[..., top, :]
+    around = (down[..., right] - down[..., left]) / np.outer(bottom - top, right - left).astype(np.float32)
+    less: Patch = patches - around
+    return less
+
+
+def resemble(patches: Patch, pattern: Patch) -> NDArray[np.float32]:
+    """Return the correlation of each of the patches, `(n, rows, columns)`, with a pattern."""
+    shifted, wanted = patches - patches.mean(axis=(1, 2), keepdims=True), pattern - pattern.mean()
+    sizes = np.sqrt(np.einsum("nij,nij->n", shifted, shifted) * np.einsum("ij,ij->", wanted, wanted))
+    products: NDArray[np.float32] = np.einsum("nij,ij->n", shifted, wanted)
+    np.divide(products, sizes, out=products, where=sizes > 0)
+    return products
+
+
+def share(one: Area, other: Area) -> float:
+    """Return the area that two have in common, by that of both together."""
+    height = min(one[2], other[2]) - max(one[0], other[0])
+    width = min(one[3], other[3]) - max(one[1], other[1])
+    if height <= 0 or width <= 0:
+        return 0.0
+    sizes = ((area[2] - area[0]) * (area[3] - area[1]) for area in (one, other))
+    return height * width / (sum(sizes) - height * width)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar
@@ -31,7 +32,7 @@ from postpipe.stages import mark_survival
 from postpipe.stages.fit import Fit
 from postpipe.stages.mark_areas import Found, shrink_factor, small_luma
 from postpipe.stages.mark_jumps import jumping
-from postpipe.stages.mark_search import MOSTLY, lasting, seen_share, still_share
+from postpipe.stages.mark_search import lasting, still_share
 
 RATE_HZ = 5.0
 """How many frames of each second are looked at."""
@@ -43,8 +44,6 @@ LEAST_PICTURES = 8
 """Fewer say nothing of what lasts."""
 SOME = 12
 """Pictures of a stay that its likeness is taken from."""
-LAG = 5
-"""Pictures to look back for change: a second."""
 
 
 @dataclass
@@ -54,16 +53,14 @@ class _Chunk:
     pictures: list[NDArray[np.uint8]] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     sums: overlay.EdgeSums | None = None
-    total: NDArray[np.uint32] | None = None
 
     def add(self, picture: NDArray[np.uint8], frame: int) -> None:
         """Take in the next picture."""
-        if self.sums is None or self.total is None:
-            self.sums, self.total = overlay.EdgeSums.of(picture.shape), np.zeros(picture.shape, np.uint32)
+        if self.sums is None:
+            self.sums = overlay.EdgeSums.of(picture.shape)
         self.pictures.append(picture)
         self.frames.append(frame)
-        overlay.add_edges(picture, self.pictures[max(0, len(self.pictures) - 1 - LAG)], self.sums)
-        self.total += picture
+        overlay.add_edges(picture, self.sums)
 
 
 @dataclass
@@ -82,7 +79,7 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
     """Find the visible marks of a clip."""
 
     id: ClassVar[str] = "visible_marks"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "visible marks that stay while the picture moves, or that jump"
 
     def start(self, clip: Clip) -> _Watched:
@@ -116,18 +113,15 @@ class WatchMarks(Analyser[_Watched, VisibleMarks]):
 def _search(state: _Watched, *, last: bool) -> None:
     """Search a chunk and put what it shows to what is known."""
     chunk, count = state.chunk, len(state.chunk.pictures)
-    if chunk.sums is None or chunk.total is None:
-        return
-    state.still.append((still_share(chunk.sums, count), count))
-    if count < LEAST_PICTURES:
+    if chunk.sums is None:
         return
     pictures = np.stack(chunk.pictures)
-    jumps = jumping(pictures)
-    moving = [VisibleMark("moving", tuple(_region(state, place, last) for place in places)) for places in jumps]
-    mean = (chunk.total / np.float32(count)).astype(np.float32)
-    known = [region for mark in moving for region in mark.regions]
-    stays = (found for found in lasting(chunk.sums, mean, count) if seen_share(chunk.pictures, found) >= MOSTLY)
-    static = [_region(state, found, last) for found in stays]
+    state.still.append((still_share(pictures), count))
+    if count < LEAST_PICTURES:
+        return
+    known = tuple(_region(state, place, last) for place in jumping(pictures))
+    moving = [VisibleMark("moving", known)] if known else []
+    static = [_region(state, found, last) for found in lasting(chunk.sums, pictures)]
     static = [region for region in static if all(region.box.overlap(other.box) < 0.3 for other in known)]
     _join(state.marks, [*moving, *(VisibleMark("static", (region,)) for region in static)])
 
@@ -271,12 +265,29 @@ def _share_inside(box: tuple[Fraction, Fraction, Fraction, Fraction], project: P
 
 @dataclass(frozen=True)
 class UnitPictures(Artifact):
-    """Small pictures of a rendered unit: luma, uint8 `(pictures, rows, columns)`; `frames` count from its first."""
+    """Small pictures of a rendered unit, `shape` `(pictures, rows, columns)`; `frames` count from its first.
 
-    schema: ClassVar[str] = "postpipe.unit-pictures.1"
+    `packed`: their luma in 64 levels, as differences from row to row, deflated: a third of what it was.
+    """
+
+    schema: ClassVar[str] = "postpipe.unit-pictures.2"
     frames: tuple[int, ...]
-    pictures: NDArray[np.uint8]
+    shape: tuple[int, int, int]
+    packed: NDArray[np.uint8]
     shrink: int
+
+    @classmethod
+    def of(cls, frames: Sequence[int], pictures: NDArray[np.uint8], shrink: int) -> UnitPictures:
+        """Return pictures packed."""
+        steps = np.diff(pictures >> 2, axis=1, prepend=np.uint8(0))
+        packed = np.frombuffer(zlib.compress(steps.tobytes(), 1), np.uint8)
+        return cls(tuple(frames), pictures.shape, packed, shrink)
+
+    def pictures(self) -> NDArray[np.uint8]:
+        """Return luma, uint8 `shape`."""
+        steps = np.frombuffer(zlib.decompress(self.packed.tobytes()), np.uint8).reshape(self.shape)
+        levels: NDArray[np.uint8] = np.cumsum(steps, axis=1, dtype=np.uint8)
+        return levels * np.uint8(4) + np.uint8(2)
 
 
 @dataclass
@@ -310,7 +321,7 @@ class KeepPictures(Analyser[_Kept, UnitPictures]):
 
     def finish(self, state: _Kept) -> UnitPictures:
         """Return the pictures."""
-        return UnitPictures(tuple(state.frames), np.stack(state.pictures), state.side)
+        return UnitPictures.of(state.frames, np.stack(state.pictures), state.side)
 
 
 @dataclass(frozen=True)
@@ -335,8 +346,8 @@ class CheckMarks(Task):
         shown = [
             (unit.first + frame, picture, pictures[unit.key].shrink)
             for unit in rendered.units
-            if unit.key in pictures
-            for frame, picture in zip(pictures[unit.key].frames, pictures[unit.key].pictures, strict=True)
+            if unit.key in pictures and found.visible
+            for frame, picture in zip(pictures[unit.key].frames, pictures[unit.key].pictures(), strict=True)
         ]
         visible = []
         for mark, boxes, shares in zip(found.visible, places.boxes, places.shares, strict=True):
