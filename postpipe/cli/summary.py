@@ -114,8 +114,8 @@ def print_gate(takes: list[dict[str, Any]]) -> None:
 
 def _table(console: Console, takes: list[dict[str, Any]]) -> None:
     """Print a line for each take, then the warnings and the reasons for skipping."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "scene", "rank", "take", "picture", "quality", "what was found"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for title in ("", "scene", "#", "take", "size, fps", "quality", "what was found"):
         table.add_column(title, overflow="fold")
     for take in takes:
         table.add_row(*_row(take))
@@ -137,7 +137,7 @@ def _row(take: dict[str, Any]) -> list[Text]:
         cells = ["✗", take["scene"] or "", "", take["file"], "", "", "skipped"]
         return [Text(cell, style="red") for cell in cells]
     media, facts = take["media"], take["facts"]
-    picture = f"{media['width']}×{media['height']} {_rate(media['rate'])} fps{' VFR' if media['vfr'] else ''}"
+    picture = f"{media['width']}×{media['height']} {_rate(media['rate'])}{' VFR' if media['vfr'] else ''}"
     quality = facts.get("scores", {}).get("quality")
     mark = "▶" if take["selected"] else " "
     rank = "" if take["rank"] is None else str(take["rank"])
