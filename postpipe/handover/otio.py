@@ -198,7 +198,7 @@ class _Reader:
         return Lane(track.name, tuple(cuts))
 
     def _cut(self, clip: Any, position: int, frames: int) -> Cut:
-        media = _media(clip, self._rate)
+        media = _media(clip)
         own = _own(clip)
         source = clip.trimmed_range().start_time
         if clip.effects:
@@ -254,7 +254,7 @@ class _Reader:
         return whole
 
 
-def _media(clip: Any, rate: Fraction) -> Media:
+def _media(clip: Any) -> Media:
     reference = clip.media_reference
     own = _own(reference) if reference else {}
     available = getattr(reference, "available_range", None) or clip.trimmed_range()
