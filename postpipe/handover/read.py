@@ -19,6 +19,8 @@ import opentimelineio as otio
 from postpipe.errors import DeliveryError
 from postpipe.handover import read_edl, read_fcpxml
 from postpipe.handover.notes import add_notes
+from postpipe.handover.otio import read
+from postpipe.handover.timeline import Film
 from postpipe.handover.wanted import Wanted, wanted
 
 SUFFIXES = (".otio", ".xml", ".fcpxml", ".fcpxmld", ".edl")
@@ -56,6 +58,12 @@ def read_cut(path: Path, rate: Fraction | None = None) -> tuple[Any, Wanted]:
     timeline = read_timeline(path, rate)
     with _in_words(path):
         return timeline, wanted(timeline)
+
+
+def whole_frames(timeline: Any, path: Path) -> Film:
+    """Return a timeline that came from the file `path` in whole frames. Raises `DeliveryError` naming the file."""
+    with _in_words(path):
+        return read(timeline)
 
 
 @contextlib.contextmanager

@@ -245,7 +245,7 @@ def _clip(event: _Event, time: Any, notes: list[str]) -> Any:
     clip = otio.schema.Clip(name or event.reel, reference, TimeRange(time(event.source_in), time(event.frames)))
     clip.metadata["cmx_3600"] = {"reel": event.reel}
     if event.cdl:
-        clip.metadata["cdl"] = {"asc_sat": 1.0, **event.cdl} if "asc_sop" in event.cdl else event.cdl
+        clip.metadata["cdl"] = event.cdl
     if event.speed is not None:
         warp = otio.schema.LinearTimeWarp(time_scalar=float(event.speed)) if event.speed else otio.schema.FreezeFrame()
         clip.effects.append(warp)
