@@ -123,9 +123,11 @@ def _events(lines: list[str], rate: Fraction, drop: bool) -> tuple[list[_Event],
         elif upper.startswith("FCM:"):
             continue
         elif match := _SPEED.match(line):
-            if events:
-                # 0 is a picture that stands still
-                events[-1].speed = Fraction(match["rate"]) / timecode_base(rate)
+            event = next((event for event in reversed(events) if event.reel == match["reel"]), None)
+            if event is None:
+                notes.append(f"line {number}: the speed is left out: no event before it is of the reel {match['reel']}")
+            else:  # 0 is a picture that stands still
+                event.speed = Fraction(match["rate"]) / timecode_base(rate)
         elif events:
             _comment(events[-1], line, number, notes)
     if not events:

@@ -111,3 +111,16 @@ def test_a_cdl_may_say_saturation_alone(tmp_path: Path) -> None:
     ]
     (loss,) = film.losses
     assert loss.startswith("C: its CDL is left out")
+
+
+def test_a_speed_is_that_of_the_clip_whose_reel_it_names(tmp_path: Path) -> None:
+    """After the two lines of a dissolve stand the speeds of both clips."""
+    cut = read(
+        "001  A  V  C        00:00:00:00 00:00:04:00 00:00:00:00 00:00:02:00\n"
+        "002  B  V  C        00:00:10:00 00:00:12:00 00:00:02:00 00:00:04:00\n"
+        "M2   A  048.0  00:00:00:00\nM2   C  012.0  00:00:00:00\n",
+        tmp_path,
+        Fraction(24),
+    )
+    assert [(clip.media.reel, clip.speed) for clip in cut.clips] == [("A", 2), ("B", 1)]
+    assert "line 5: the speed is left out: no event before it is of the reel C" in cut.notes
