@@ -236,6 +236,32 @@ def test_the_timeline_comes_back_on_the_finished_clips(footage: Path, tmp_path: 
     assert same(once_more, film)
 
 
+def test_a_cut_that_is_exported_again_meanwhile_is_followed_as_it_was(footage: Path, tmp_path: Path) -> None:
+    timeline, out = tmp_path / "cut.edl", tmp_path / "out"
+
+    def export(title: str) -> None:
+        event = "001  AX  V  C  00:00:00:00 00:00:00:03 00:00:00:00 00:00:00:03"
+        timeline.write_text(f"TITLE: {title}\n{event}\n* FROM CLIP NAME: a.mp4\n* ASC_SAT -1\n")
+
+    def relinked() -> str:
+        return (out / "relinked/cut.edl").read_text(encoding="utf-8")
+
+    export("first")
+    document = api.run(
+        footage, out, timeline=timeline, settings=KEPT, only=[], listener=lambda event: timeline.unlink(missing_ok=True)
+    ).document()
+    assert not timeline.exists()
+    assert relinked().startswith("TITLE: first\n")
+    assert document["timeline"]["losses"] == [
+        "relinked/cut.edl: a.mp4: its CDL is left out: it has values that no CDL has",
+        "relinked/cut.edl: the rate: set the project to 24 frames per second before importing",
+        "relinked/cut.edl: the picture size, and where files lie: they are found by reel, name and timecode",
+    ]
+    export("second")  # of the same clips: all that is made anew is the timeline
+    run(footage, timeline)
+    assert relinked().startswith("TITLE: second\n")
+
+
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "webm"])
 def test_a_tenth_of_the_footage_is_a_tenth_of_the_work(ending: str, tmp_path: Path) -> None:
     """Used range, handles and one group of pictures a clip, in each of the two passes, with every stage on."""

@@ -221,8 +221,8 @@ class _Reader:
     def _look(self, clip: Any, own: Mapping[str, Any]) -> ClipLook | None:
         try:
             return _look(clip, own)
-        except (ValueError, TypeError, AttributeError) as error:  # whatever a program writes there
-            self.losses.append(f"{clip.name}: its CDL is left out: it is none ({error})")
+        except (ValueError, TypeError, AttributeError):  # whatever a program writes there
+            self.losses.append(f"{clip.name}: its CDL is left out: it has values that no CDL has")
             return None
 
     def _joined(self, cut: Cut, before: Any, after: Any, track: Any) -> Cut:

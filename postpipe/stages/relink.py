@@ -39,7 +39,7 @@ class RelinkTimeline(Task):
         from postpipe.handover.relink import Processed, relink
         from postpipe.handover.wanted import wanted
 
-        timeline = read_timeline(conformed.source, conformed.rate)
+        timeline = read_timeline(conformed.source, conformed.rate, conformed.content)
         about: dict[str, Any] = {"width": project.width, "height": project.height}
         about |= {"sound_rate_hz": encoding.sound_rate_hz, "sound_channels": encoding.sound_channels}
         about["drop_frame"] = bool(timeline.metadata.get("postpipe", {}).get("drop_frame", False))
