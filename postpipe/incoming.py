@@ -98,8 +98,7 @@ class Cut:
             places.setdefault((clip.media.name or "a clip without a name", fault), []).append(clip.where)
         missing: dict[str, str] = {}
         for (name, fault), where in places.items():
-            key = name.replace("/", "∕")
-            key = key if key not in missing else f"{key} ({where[0]})".replace("/", "∕")
+            key = f"{name} ({where[0]})".replace("/", "∕")  # no name of a take that is there
             missing[key] = f"{fault}; black at {', '.join(where)}"
         return missing
 

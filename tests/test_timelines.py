@@ -174,10 +174,21 @@ def test_media_is_found_by_timecode_and_what_is_missing_is_said(footage: Path, t
     black = np.full_like(a[0], 16)
     assert same(film, [*[black] * 10, *a[30:36], *[black] * 100, *b[50:55]])
     skipped = {take["file"]: take["skipped"]["reason"] for take in document["takes"] if take["skipped"]}
-    assert set(skipped) == {"gone.mp4", "b.mp4"}
-    assert "no such file was found" in skipped["gone.mp4"]
-    assert "black at 01:00:00:00 'gone.mp4'" in skipped["gone.mp4"]
-    assert "does not hold what is wanted" in skipped["b.mp4"]
+    gone, outside = "gone.mp4 (01:00:00:00 'gone.mp4')", "b.mp4 (01:00:00:16 'b.mp4')"
+    assert set(skipped) == {gone, outside}
+    assert "no such file was found" in skipped[gone]
+    assert "black at 01:00:00:00 'gone.mp4'" in skipped[gone]
+    assert "does not hold what is wanted" in skipped[outside]
+
+
+def test_a_take_of_which_one_use_is_missing_is_not_skipped_itself(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeline = save(tmp_path / "cut.otio", [clip("a.mp4", 3, 4), clip("a.mp4", 118, 9)])
+    monkeypatch.chdir(footage)  # where the take's path is its name alone
+    document, _ = run(Path(), timeline)
+    skipped = [(take["file"], take["skipped"] is not None) for take in document["takes"]]
+    assert skipped == [("a.mp4", False), ("a.mp4 (01:00:00:04 'a.mp4')", True)]
 
 
 def test_another_rate_is_sampled_by_time(footage: Path, tmp_path: Path) -> None:
