@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,7 @@ from postpipe.engine.run import Run
 from postpipe.engine.settings import Layer, configure, read_config, setting, stage_types
 from postpipe.engine.stage import Analyser, Stage, Task
 from postpipe.engine.store import Store, opened
-from postpipe.errors import DeliveryError, SettingsError
+from postpipe.errors import DeliveryError, SettingsError, disk_errors
 from postpipe.finished import ClipFile
 from postpipe.finished import Sequence as JoinedSequence
 from postpipe.model import Clip, Facts, FilmFacts, SequenceFacts
@@ -227,15 +228,23 @@ def export(
     """Write the timeline of the folder `delivery` for a program (`"resolve"`) or in a format (`"fcpxml"`).
 
     It goes into the folder `out`, or the delivery itself. `ungraded`: that of pictures without their looks. `name`
-    is given to it. Raises `SettingsError` for an unknown program or format, `DeliveryError` where there is no timeline.
+    is given to it. Raises `SettingsError` for an unknown program or format, `DeliveryError` where there is no timeline
+    or the folder cannot be written.
     """
-    from postpipe.handover.export import TARGETS
-    from postpipe.handover.export import export as write_timelines
+    from postpipe.handover.export import PROGRAMS, TARGETS, Exported, read_delivery, timeline_stem, write_all
 
     if to not in TARGETS:
         raise SettingsError([f"{to}: is not known; name one of {', '.join(TARGETS)}"])
     target = Path(out) if out is not None else Path(delivery)
-    return write_timelines(Path(delivery), to, target, ungraded=ungraded, name=name)
+    film = read_delivery(Path(delivery), ungraded=ungraded)
+    exported = []
+    with disk_errors(target), Outputs(target) as outputs:
+        written = write_all(replace(film, name=name or film.name), PROGRAMS.get(to, (to,)), outputs.scratch)
+        for ending, (temporary, losses) in written.items():
+            file = f"{timeline_stem(ungraded=ungraded)}{ending}"
+            outputs.publish(temporary, file)
+            exported.append(Exported(target / file, tuple(losses)))
+    return exported
 
 
 def verify(

@@ -68,13 +68,14 @@ class Use:
 class Conformed(Artifact):
     """The picture of a timeline: its uses in order, and the clips that they are of.
 
-    `source` is the timeline's file, `rate` its frames per second. `clips` are seen no further than the uses and
-    their handles go. `missing`: clips of which no file was found, with what is wrong and what to do; their place stays
-    black. `notes`: sentences about what the timeline holds and is not carried over.
+    `source` is the timeline's file, `content` what was read of it, `rate` its frames per second. `clips` are seen no
+    further than the uses and their handles go. `missing`: clips of which no file was found, with what is wrong and what
+    to do; their place stays black. `notes`: sentences about what the timeline holds and is not carried over.
     """
 
-    schema: ClassVar[str] = "postpipe.conformed.1"
+    schema: ClassVar[str] = "postpipe.conformed.2"
     source: Path
+    content: bytes
     rate: Fraction
     uses: tuple[Use, ...]
     clips: tuple[Clip, ...]

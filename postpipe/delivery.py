@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from postpipe.edit import Blend, Edit, Event, stretches
 from postpipe.model import Artifact, ColourSpec, Facts, PixelFormat, Remark
-from postpipe.timing import Position, format_timecode, parse_timecode, round_half_up
+from postpipe.timing import Position, format_timecode, is_drop_frame, parse_timecode, round_half_up
 
 VideoCodec = Literal["h264", "h265", "lossless", "prores", "dnxhr"]
 SoundCodec = Literal["aac", "pcm_s16le", "pcm_s24le"]
@@ -86,7 +86,7 @@ class FrameTimes(Artifact):
             with contextlib.suppress(ValueError):
                 start = parse_timecode(start_timecode, self.rate)
         number = math.ceil((self.seconds(index) - self.seconds(0)) * self.rate) if self.vfr else index
-        drop = start_timecode is not None and ":" not in start_timecode[-4:]
+        drop = start_timecode is not None and is_drop_frame(start_timecode)
         return format_timecode(start + number, self.rate, drop=drop)
 
 

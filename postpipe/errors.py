@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -66,5 +69,35 @@ class DeliveryError(PostpipeError):
     """Something that concerns the whole delivery failed: a full disk, an encoder that will not open."""
 
 
+class MachineError(DeliveryError):
+    """The machine stands in the way, not what is worked on: a full disk, a folder that must not be written.
+
+    The same works once that is mended.
+    """
+
+
 class Cancelled(PostpipeError):
     """The run was asked to stop (Ctrl-C); finished work stays in the store."""
+
+
+@contextlib.contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a `MachineError`; other errors of the operating system are defects and pass.
+
+    `place` is named where the error names no file.
+    """
+    try:
+        yield
+    except OSError as error:
+        faults = {
+            errno.ENOSPC: "the disk is full; free some space",
+            errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.EFBIG: "a file would get larger than this disk or account allows; name another place with -o",
+            errno.EROFS: "the disk is read-only; name another place with -o",
+            errno.EACCES: "permission denied; name another place with -o",
+            errno.EPERM: "permission denied; name another place with -o",
+            errno.EIO: "the disk reports an error",
+        }
+        if error.errno not in faults:
+            raise
+        raise MachineError(f"{error.filename or place}: {faults[error.errno]}; what was finished is kept") from error

@@ -30,14 +30,15 @@ def after_export(
 
     `path` is a film, which is processed as one take, or a timeline, whose cut is made of the files in `takes`
     (default: the folder of the timeline) and of those that it names. `out` is the folder for what becomes of it
-    (default: `postpipe/NAME` beside it). `config`, `settings` and `only` are those of `postpipe.api.run`.
+    (default: `postpipe/NAME` beside it, NAME with its ending). `config`, `settings` and `only` are those of
+    `postpipe.api.run`.
 
     Raises `postpipe.errors.PostpipeError`, whose text names the file, what is wrong and what to do.
     """
     from postpipe import api
 
     export = Path(path)
-    target = Path(out) if out is not None else export.parent / "postpipe" / export.stem
+    target = Path(out) if out is not None else export.parent / "postpipe" / export.name
     is_timeline = export.suffix.lower() in TIMELINES
     source = Path(takes) if takes is not None else export.parent
     account = api.run(

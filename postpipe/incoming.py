@@ -18,7 +18,7 @@ from postpipe.engine.stage import Stage
 from postpipe.engine.store import Store
 from postpipe.errors import TakeError
 from postpipe.handover.find_media import Found, find_media
-from postpipe.handover.read import read_cut
+from postpipe.handover.read import read_content, read_cut, text_of
 from postpipe.handover.read_edl import frames_base
 from postpipe.handover.wanted import Wanted, WantedClip
 from postpipe.model import Clip
@@ -29,9 +29,13 @@ HANDLE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut that was made in an editing program: its file, its OpenTimelineIO timeline, and what that wants."""
+    """A cut that was made in an editing program: its file, the file's content, the timeline in it and what that wants.
+
+    An editor may export the cut again while it is worked on: nothing but `content` counts once that was read.
+    """
 
     path: Path
+    content: bytes
     timeline: Any
     wanted: Wanted
 
@@ -41,9 +45,10 @@ class Cut:
 
         An EDL does not say its rate: it is `rate`, else that of most of the `files` that it names, or of most at all.
         """
+        content = read_content(path)
         if path.suffix.lower() == ".edl" and rate is None:
-            rate = _rate_of_edl(path, files)
-        return cls(path, *read_cut(path, rate))
+            rate = _rate_of_edl(text_of(content), files)
+        return cls(path, content, *read_cut(path, rate, content))
 
     @property
     def settings(self) -> Layer:
@@ -77,6 +82,7 @@ class Cut:
             parts.append(part)
         return Conformed(
             source=self.path,
+            content=self.content,
             rate=self.wanted.rate,
             uses=tuple(uses),
             clips=tuple(parts),
@@ -92,18 +98,13 @@ class Cut:
             places.setdefault((clip.media.name or "a clip without a name", fault), []).append(clip.where)
         missing: dict[str, str] = {}
         for (name, fault), where in places.items():
-            key = name.replace("/", "∕")
-            key = key if key not in missing else f"{key} ({where[0]})".replace("/", "∕")
+            key = f"{name} ({where[0]})".replace("/", "∕")  # no name of a take that is there
             missing[key] = f"{fault}; black at {', '.join(where)}"
         return missing
 
 
-def _rate_of_edl(path: Path, files: Sequence[Path]) -> Fraction | None:
+def _rate_of_edl(text: str, files: Sequence[Path]) -> Fraction | None:
     """Return the rate that most of the files of an EDL have, of those that its timecodes allow."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except (OSError, ValueError):
-        return None  # the reader says so
     folded = text.casefold()
     whole = [file for file in files if file.name.casefold() in folded]
     stems = [file for file in files if re.search(rf"(?<!\w){re.escape(file.stem.casefold())}(?!\w)", folded)]

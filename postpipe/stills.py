@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from postpipe.delivery import FrameTimes, OutputFile
 from postpipe.model import Artifact
-from postpipe.timing import format_rate, format_timecode, natural_key, parse_timecode
+from postpipe.timing import format_rate, format_timecode, is_drop_frame, natural_key, parse_timecode
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 """What a file name may not hold on some system: Windows' reserved characters, and bytes that are no Unicode."""
@@ -82,7 +82,7 @@ def frame_timecode(times: FrameTimes, index: int, start_timecode: str | None = N
         with contextlib.suppress(ValueError):
             start = parse_timecode(start_timecode, times.rate)
     number = math.ceil((times.seconds(index) - times.seconds(0)) * times.rate) if times.vfr else index
-    drop = start_timecode is not None and ":" not in start_timecode[-4:]
+    drop = start_timecode is not None and is_drop_frame(start_timecode)
     return format_timecode(start + number, times.rate, drop=drop)
 
 

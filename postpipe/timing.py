@@ -73,6 +73,11 @@ def is_timecode(text: str) -> bool:
     return _TIMECODE.fullmatch(text.strip()) is not None
 
 
+def is_drop_frame(text: str) -> bool:
+    """Return whether a timecode counts in drop frame: `;`, `.` or `,` stands before its frames."""
+    return ":" not in text.strip()[-4:]
+
+
 def parse_timecode(text: str, rate: Fraction) -> int:
     """Return the number of the frame that a timecode names, counted from `00:00:00:00`.
 

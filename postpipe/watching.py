@@ -20,12 +20,14 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from postpipe.errors import Cancelled, DeliveryError, PostpipeError
+from postpipe.errors import Cancelled, DeliveryError, MachineError, PostpipeError
 from postpipe.media.boxes import top_level
 from postpipe.media.faults import missing_bytes
 
 SCHEMA = "postpipe.watched.1"
 MOVIE = {b"ftyp", b"mdat", b"moov", b"moof", b"wide", b"free", b"skip"}
+SHORTEST_BYTES = 8
+"""What says at the soonest what a file is: the head of a box of an MP4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Done:
 class Ledger:
     """What was processed, in a file that is replaced whole after each. A context manager that keeps others out.
 
-    Raises `DeliveryError` where another process has it.
+    Raises `DeliveryError` where another process has it, and `MachineError` where it cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,14 +67,15 @@ class Ledger:
         self._done: dict[str, Done] = {}
 
     def __enter__(self) -> Ledger:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout as error:
-            raise DeliveryError(f"{self._path.parent}: another postpipe watch works there; end it first") from error
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a broken ledger is an empty one
-            document = json.loads(self._path.read_text(encoding="utf-8"))
-            for row in document["files"]:
+        with self._in_words():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(blocking=False)
+            except Timeout as error:
+                raise DeliveryError(f"{self._path.parent}: another postpipe watch works there; end it first") from error
+            content = self._path.read_bytes() if self._path.exists() else b""
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a broken ledger is an empty one
+            for row in json.loads(content)["files"]:
                 done = Done(row["name"], Seen(row["size"], row["mtime_ns"]), row["state"], row["out"], row["reason"])
                 self._done[done.name] = done
         return self
@@ -102,18 +105,34 @@ class Ledger:
             for d in self._done.values()
         ]
         temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump({"schema": SCHEMA, "files": rows}, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        with self._in_words():
+            try:
+                with temporary.open("w", encoding="utf-8") as file:
+                    json.dump({"schema": SCHEMA, "files": rows}, file, indent=1)  # ASCII: names need be no text
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(self._path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise MachineError(
+                f"{self._path}: the list of what was done cannot be kept ({error.strerror}); "
+                "free some space, or name another folder with -o"
+            ) from error
 
 
 class Watch:
     """Watches `folder`. A file counts as finished when its size and time have not changed for `settle_seconds`, nobody
     has it open for writing (where the system tells), and an MP4, MOV or AVI is whole by its own index.
 
-    `process(path, out)` deals with one file and may raise `PostpipeError`; `endings` are those of exports.
+    `process(path, out)` deals with one file and may raise `PostpipeError`: what it could not do with the file is noted,
+    and it is not tried again. A `MachineError` is no fault of the file: it is noted nowhere and ends the watch, and the
+    next one tries again. `endings` are those of exports.
     """
 
     def __init__(
@@ -140,7 +159,10 @@ class Watch:
         self._told: dict[str, str] = {}
 
     def step(self) -> int:
-        """Look once, process what is finished; return how many files wait to settle."""
+        """Look once, process what is finished; return how many files wait to settle.
+
+        Raises `MachineError`, and `DeliveryError` where the folder is gone.
+        """
         settling = 0
         for path, seen in self._exports():
             if self._ledger.knows(path.name, seen):
@@ -164,7 +186,7 @@ class Watch:
         out = self._ledger.folder(path.name)
         try:
             self._process(path, out)
-        except Cancelled:
+        except (Cancelled, MachineError):
             raise
         except PostpipeError as error:
             done = Done(path.name, seen, "failed", out, str(error))
@@ -190,8 +212,8 @@ class Watch:
 def unfinished(path: Path) -> str | None:
     """Return why a file is not finished yet, or `None`."""
     try:
-        if path.stat().st_size == 0:
-            return "it is empty"
+        if path.stat().st_size < SHORTEST_BYTES:
+            return "nothing is in it yet"
         if open_for_writing(path):
             return "another program is writing it"
         if missing := missing_bytes(path):

@@ -25,9 +25,10 @@ def test_an_exported_film_and_an_exported_cut_are_processed(tmp_path: Path) -> N
     film = make_clip(tmp_path / "my film.mp4", frames=20)
     document = after_export(film, settings=KEPT, only=[])
     assert document["sequence"]["frames"] == 20
-    assert json.loads((tmp_path / "postpipe/my film/takes.json").read_text(encoding="utf-8")) == document
-    cut = save(tmp_path / "cut.otio", [clip("my film.mp4", 3, 5)])
-    assert after_export(cut, out=tmp_path / "other", settings=KEPT, only=[])["sequence"]["frames"] == 5
+    assert json.loads((tmp_path / "postpipe/my film.mp4/takes.json").read_text(encoding="utf-8")) == document
+    cut = save(tmp_path / "my film.otio", [clip("my film.mp4", 3, 5)])
+    assert after_export(cut, settings=KEPT, only=[])["sequence"]["frames"] == 5
+    assert {path.name for path in (tmp_path / "postpipe").iterdir()} == {"my film.mp4", "my film.otio"}
     with pytest.raises(PostpipeError, match=r"gone\.mp4"):
         after_export(tmp_path / "gone.mp4")
 

@@ -174,10 +174,21 @@ def test_media_is_found_by_timecode_and_what_is_missing_is_said(footage: Path, t
     black = np.full_like(a[0], 16)
     assert same(film, [*[black] * 10, *a[30:36], *[black] * 100, *b[50:55]])
     skipped = {take["file"]: take["skipped"]["reason"] for take in document["takes"] if take["skipped"]}
-    assert set(skipped) == {"gone.mp4", "b.mp4"}
-    assert "no such file was found" in skipped["gone.mp4"]
-    assert "black at 01:00:00:00 'gone.mp4'" in skipped["gone.mp4"]
-    assert "does not hold what is wanted" in skipped["b.mp4"]
+    gone, outside = "gone.mp4 (01:00:00:00 'gone.mp4')", "b.mp4 (01:00:00:16 'b.mp4')"
+    assert set(skipped) == {gone, outside}
+    assert "no such file was found" in skipped[gone]
+    assert "black at 01:00:00:00 'gone.mp4'" in skipped[gone]
+    assert "does not hold what is wanted" in skipped[outside]
+
+
+def test_a_take_of_which_one_use_is_missing_is_not_skipped_itself(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeline = save(tmp_path / "cut.otio", [clip("a.mp4", 3, 4), clip("a.mp4", 118, 9)])
+    monkeypatch.chdir(footage)  # where the take's path is its name alone
+    document, _ = run(Path(), timeline)
+    skipped = [(take["file"], take["skipped"] is not None) for take in document["takes"]]
+    assert skipped == [("a.mp4", False), ("a.mp4 (01:00:00:04 'a.mp4')", True)]
 
 
 def test_another_rate_is_sampled_by_time(footage: Path, tmp_path: Path) -> None:
@@ -234,6 +245,32 @@ def test_the_timeline_comes_back_on_the_finished_clips(footage: Path, tmp_path: 
     (tmp_path / "empty").mkdir()
     _, once_more = run(tmp_path / "empty", relinked)
     assert same(once_more, film)
+
+
+def test_a_cut_that_is_exported_again_meanwhile_is_followed_as_it_was(footage: Path, tmp_path: Path) -> None:
+    timeline, out = tmp_path / "cut.edl", tmp_path / "out"
+
+    def export(title: str) -> None:
+        event = "001  AX  V  C  00:00:00:00 00:00:00:03 00:00:00:00 00:00:00:03"
+        timeline.write_text(f"TITLE: {title}\n{event}\n* FROM CLIP NAME: a.mp4\n* ASC_SAT -1\n")
+
+    def relinked() -> str:
+        return (out / "relinked/cut.edl").read_text(encoding="utf-8")
+
+    export("first")
+    document = api.run(
+        footage, out, timeline=timeline, settings=KEPT, only=[], listener=lambda event: timeline.unlink(missing_ok=True)
+    ).document()
+    assert not timeline.exists()
+    assert relinked().startswith("TITLE: first\n")
+    assert document["timeline"]["losses"] == [
+        "relinked/cut.edl: a.mp4: its CDL is left out: it has values that no CDL has",
+        "relinked/cut.edl: the rate: set the project to 24 frames per second before importing",
+        "relinked/cut.edl: the picture size, and where files lie: they are found by reel, name and timecode",
+    ]
+    export("second")  # of the same clips: all that is made anew is the timeline
+    run(footage, timeline)
+    assert relinked().startswith("TITLE: second\n")
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "webm"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from postpipe.errors import DeliveryError, TakeError
-from postpipe.watching import Ledger, Watch, open_for_writing, unfinished
+from postpipe.errors import DeliveryError, MachineError, TakeError, disk_errors
+from postpipe.watching import Done, Ledger, Seen, Watch, open_for_writing, unfinished
 
 ENDINGS = frozenset((".mp4", ".mkv"))
 
@@ -126,6 +127,57 @@ def test_a_fault_is_noted_and_not_tried_again(tmp_path: Path) -> None:
     assert "is a still picture" in scene.ledger.read_text(encoding="utf-8")
 
 
+def test_what_the_machine_stands_in_the_way_of_is_tried_again_by_the_next_watch(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, 0, 0)
+    tries: list[str] = []
+
+    def process(path: Path, out: str) -> None:
+        tries.append(out)
+        if len(tries) == 1:
+            with disk_errors(tmp_path):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    scene.process = process  # type: ignore[method-assign]
+    (scene.folder / "a.mp4").write_bytes(export(1))
+
+    def looks() -> None:
+        with Ledger(scene.ledger) as ledger:
+            watch = scene.watch(ledger)
+            for _ in range(8):
+                scene.now += 1
+                watch.step()
+
+    with pytest.raises(MachineError, match="the disk is full; free some space"):
+        looks()
+    looks()
+    looks()
+    assert tries == ["a", "a"]
+
+
+def test_a_list_that_cannot_be_kept_is_said_and_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "watched.json"
+    first, second = (Done(name, Seen(1, 2), "done", name) for name in ("a \udcff.mp4", "b.mp4"))
+    with Ledger(path) as ledger:
+        ledger.add(first)
+        before = path.read_bytes()
+
+        def full(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(MachineError, match=r"watched\.json: the list .* cannot be kept \(No space left"):
+            ledger.add(second)
+    assert path.read_bytes() == before
+    assert {one.name for one in tmp_path.iterdir()} <= {path.name, "watched.lock"}
+    with Ledger(path) as ledger:
+        assert ledger.knows(first.name, first.seen)
+    for blocked in (path / "watched.json", path / "below" / "watched.json"):
+        with pytest.raises(MachineError, match="name another folder with -o"), Ledger(blocked):
+            pass
+
+
 def test_two_watchers_do_not_share_a_folder(tmp_path: Path) -> None:
     with (
         Ledger(tmp_path / "watched.json"),
@@ -155,9 +207,18 @@ def test_a_file_that_is_still_open_is_not_finished(tmp_path: Path) -> None:
 def test_what_makes_an_export_unfinished(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     whole = export(9)
-    for end in range(0, len(whole)):
+    boxes = [range(0, 12), range(12, 12 + 271), range(283, len(whole))]  # ftyp, mdat, moov
+    for end in range(len(whole)):
         path.write_bytes(whole[:end])
-        assert end in (0, *range(1, 12)) or unfinished(path), end
+        begun = [box for box in boxes if box.start + 8 <= end]  # whose size can be read
+        missing = begun[-1].stop - end if begun else 0
+        if not begun:
+            reason = "nothing is in it yet"
+        elif missing > 0:
+            reason = f"at least {missing} bytes are missing at its end"
+        else:
+            reason = "it has no index (moov) yet"
+        assert unfinished(path) == reason, end
     path.write_bytes(whole)
     assert unfinished(path) is None
 

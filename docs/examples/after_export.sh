@@ -7,7 +7,7 @@ set -eu
 file=$1
 folder=$(dirname -- "$file")
 name=$(basename -- "$file")
-out=$folder/postpipe/${name%.*}
+out=$folder/postpipe/$name
 case $name in
     *.otio|*.xml|*.fcpxml|*.edl) exec postpipe run "$folder" --timeline "$file" -o "$out" ;;
     *) exec postpipe run "$folder/$name" -o "$out" ;;

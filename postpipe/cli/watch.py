@@ -55,11 +55,12 @@ def command(
 
     A film counts as finished when it has not changed for --settle seconds, nobody writes it, and its index is there.
     One that is exported again is processed again. OUT/.postpipe/watched.json says what was done.
+    A full disk, or a folder that cannot be written, ends it: once that is mended, the same command goes on.
     """
     from postpipe import api
     from postpipe.engine.ingest import MEDIA_SUFFIXES
     from postpipe.engine.outputs import HIDDEN
-    from postpipe.errors import SettingsError
+    from postpipe.errors import SettingsError, shown
     from postpipe.watching import Done, Ledger, Watch
 
     if out.absolute() == folder.absolute():
@@ -72,6 +73,7 @@ def command(
         api.run(path, out / name, config=config, settings=settings, only=only, jobs=jobs)
 
     def tell(state: str, name: str, text: str) -> None:
+        name = shown(name)
         if as_json:
             print(json.dumps({"file": name, "state": state, "text": text}, ensure_ascii=False), flush=True)
         else:

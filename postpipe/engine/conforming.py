@@ -18,7 +18,7 @@ from postpipe.media.index import read_index
 from postpipe.media.open import check_regular
 from postpipe.media.probe import probe
 from postpipe.model import Clip
-from postpipe.timing import format_timecode, parse_timecode
+from postpipe.timing import format_timecode, is_drop_frame, parse_timecode
 
 SLACK = Fraction(1, 20)
 """Of a frame: less is the rounding of time stamps."""
@@ -97,7 +97,7 @@ def _later(clip: Clip, frames: int) -> str | None:
         number = parse_timecode(text, clip.picture.rate)
     except ValueError:
         return text
-    return format_timecode(number + frames, clip.picture.rate, drop=":" not in text[-4:])
+    return format_timecode(number + frames, clip.picture.rate, drop=is_drop_frame(text))
 
 
 def name_uses(files: Sequence[Path]) -> list[Path]:

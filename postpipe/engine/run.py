@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import threading
 import time
@@ -31,7 +29,7 @@ from postpipe.engine.plan import Plan, Step, produced
 from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, render_take
 from postpipe.engine.stage import Desk, FromIndex, Recorder
 from postpipe.engine.store import Store, code_digest
-from postpipe.errors import Cancelled, DeliveryError, TakeError, shown
+from postpipe.errors import Cancelled, DeliveryError, TakeError, disk_errors, shown
 from postpipe.model import Artifact, Clip, DeliveryFolder, Remarks, Transient
 from postpipe.programs.process import Surroundings, surrounded
 from postpipe.projectlog import Logbook
@@ -82,7 +80,7 @@ class Run:
         in the store either way.
         """
         with (
-            _disk_errors(self.outputs.root if self.outputs else self.store.root),
+            disk_errors(self.outputs.root if self.outputs else self.store.root),
             on_compile(self._compiling),
             surrounded(Surroundings(self._check, self.store.scratch)),
             threadpool_limits(1, user_api="blas"),  # takes are worked on side by side; its threads would only spin
@@ -377,23 +375,3 @@ def _no_output(temporary: Path, name: str) -> str:
 
 def _no_place(file: OutputFile, name: str) -> OutputFile:
     raise RuntimeError(f"{name}: nothing is delivered in this run")
-
-
-@contextlib.contextmanager
-def _disk_errors(place: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into words; other errors of the operating system are defects and pass."""
-    try:
-        yield
-    except OSError as error:
-        faults = {
-            errno.ENOSPC: "the disk is full; free some space",
-            errno.EDQUOT: "the disk quota is used up; free some space",
-            errno.EFBIG: "a file would get larger than this disk or account allows; name another place with -o",
-            errno.EROFS: "the disk is read-only; name another place with -o",
-            errno.EACCES: "permission denied; name another place with -o",
-            errno.EPERM: "permission denied; name another place with -o",
-            errno.EIO: "the disk reports an error",
-        }
-        if error.errno not in faults:
-            raise
-        raise DeliveryError(f"{error.filename or place}: {faults[error.errno]}; what was finished is kept") from error

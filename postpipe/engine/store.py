@@ -24,7 +24,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from postpipe.engine import pack
-from postpipe.errors import DeliveryError
+from postpipe.errors import MachineError
 from postpipe.model import Artifact
 
 T = TypeVar("T", bound=Artifact)
@@ -72,7 +72,7 @@ class Scratch:
             self._lock.acquire(blocking=False)  # first: a folder without a lock is taken for one left behind
             self.folder.mkdir()
         except OSError as error:
-            raise DeliveryError(
+            raise MachineError(
                 f"{root}: cannot be written ({error.strerror}); name another place with -o, and --store for the store"
             ) from error
         self._remove_stale()

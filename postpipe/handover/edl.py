@@ -11,7 +11,6 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
@@ -96,14 +95,10 @@ def _black(film: Film, frames: int) -> tuple[str, str]:
 
 def _channels(film: Film, cut: Cut) -> str:
     """Return V, or with the sound of the same stretch of the same file AA/V (stereo) or B (mono)."""
-    sound = next((one for one in film.sounds[0].cuts if _same(one, cut)), None) if film.sounds else None
+    sound = next((one for one in film.sounds[0].cuts if one.heard == cut.heard), None) if film.sounds else None
     if sound is None:
         return "V"
     return "B" if sound.media.sound is not None and sound.media.sound[1] == 1 else "AA/V"
-
-
-def _same(one: Cut, other: Cut) -> bool:
-    return replace(one, look=None, marks=(), notes=()) == replace(other, look=None, marks=(), notes=())
 
 
 def _comments(film: Film, cut: Cut) -> Iterator[str]:
@@ -135,7 +130,8 @@ def _losses(film: Film, events: int) -> Iterator[str]:
     if len(film.pictures) > 1:
         yield f"{len(film.pictures) - 1} of {len(film.pictures)} picture tracks: an EDL has one"
     pictures = film.pictures[0].cuts if film.pictures else ()
-    lost = [cut for lane in film.sounds for cut in lane.cuts if not any(_same(cut, picture) for picture in pictures)]
+    own = {cut.heard for cut in pictures}
+    lost = [cut for lane in film.sounds for cut in lane.cuts if cut.heard not in own]
     if lost:
         yield f"the sound of {len(lost)} clips, which is not cut as the picture is"
     if any(cut.look and not cut.look.baked and cut.look.cube for cut in pictures):

@@ -53,24 +53,11 @@ def write_all(film: Film, formats: Iterable[str], scratch: Callable[[str], Path]
     return written
 
 
-def export(delivery: Path, to: str, target: Path, *, ungraded: bool = False, name: str | None = None) -> list[Exported]:
-    """Write the timeline of a delivery for a program, or in a format, into the folder `target`.
-
-    Media of the delivery are linked where it lies now. Raises `DeliveryError` where there is no timeline.
-    """
-    film = read_delivery(delivery, ungraded=ungraded)
-    film = replace(film, name=name or film.name)
-    stem = timeline_stem(ungraded=ungraded)
-    target.mkdir(parents=True, exist_ok=True)
-    exported = []
-    written = write_all(film, PROGRAMS.get(to, (to,)), lambda ending: target / f".{stem}{ending}")
-    for ending, (temporary, losses) in written.items():
-        exported.append(Exported(temporary.replace(target / f"{stem}{ending}"), tuple(losses)))
-    return exported
-
-
 def read_delivery(delivery: Path, *, ungraded: bool = False) -> Film:
-    """Return the film of a delivery. Raises `DeliveryError` where it has none that can be read."""
+    """Return the film of a delivery, its media linked where it lies now.
+
+    Raises `DeliveryError` where it has none that can be read.
+    """
     import opentimelineio as otio
 
     from postpipe.handover.otio import read

@@ -44,10 +44,7 @@ class _Writer:
         self._files: dict[Media, str] = {}
         self._described: set[Media] = set()
         self._losses: dict[str, None] = {}
-        channels = [
-            max((cut.media.sound[1] for cut in lane.cuts if cut.media.sound), default=1) for lane in film.sounds
-        ]
-        self._sounds = [(lane, min(2, count)) for lane, count in zip(film.sounds, channels, strict=True)]
+        self._sounds = [(lane, _channels(lane)) for lane in film.sounds]
         self._linked = self._find_links()
 
     def write(self, path: Path) -> list[str]:

@@ -9,7 +9,6 @@ no transitions.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -69,8 +68,8 @@ class _Writer:
         primary = film.pictures[0] if film.pictures else Lane("", ())
         spine = add(sequence, "spine")
         companion = next((lane for lane in film.sounds if _rides_along(lane, primary)), None)
-        heard = [] if companion is None else [cut for cut in primary.cuts if any(_same(cut, s) for s in companion.cuts)]
-        sources = {cut: "all" if cut in heard else "video" for cut in primary.cuts}
+        heard = {sound.heard for sound in companion.cuts} if companion else set()
+        sources = {cut: "all" if cut.heard in heard else "video" for cut in primary.cuts}
         others = [(number, lane, "video") for number, lane in enumerate(film.pictures[1:], start=1)]
         sounds = [lane for lane in film.sounds if lane is not companion]
         others += [(-number, lane, "audio") for number, lane in enumerate(sounds, start=1)]
@@ -228,12 +227,7 @@ class _Writer:
 
 def _rides_along(sounds: Lane, pictures: Lane) -> bool:
     """Whether all sound of a track is that of clips of the picture track."""
-    return bool(sounds.cuts) and all(any(_same(cut, sound) for cut in pictures.cuts) for sound in sounds.cuts)
-
-
-def _same(cut: Cut, sound: Cut) -> bool:
-    """Whether picture and sound are one stretch of one file, joined alike."""
-    return replace(cut, look=None, marks=(), notes=()) == replace(sound, look=None, marks=(), notes=())
+    return bool(sounds.cuts) and {sound.heard for sound in sounds.cuts} <= {cut.heard for cut in pictures.cuts}
 
 
 def _counting(drop: bool) -> str:

@@ -198,7 +198,7 @@ class _Reader:
         return Lane(track.name, tuple(cuts))
 
     def _cut(self, clip: Any, position: int, frames: int) -> Cut:
-        media = _media(clip, self._rate)
+        media = _media(clip)
         own = _own(clip)
         source = clip.trimmed_range().start_time
         if clip.effects:
@@ -210,13 +210,20 @@ class _Reader:
             start=position,
             end=position + frames,
             first=_frames(source, media.rate) - media.start,
-            look=_look(clip, own),
+            look=self._look(clip, own),
             marks=tuple(_mark(marker, media.rate, media.start) for marker in clip.markers),
             notes=tuple(own.get("notes", ())),
             scene=own.get("scene", ""),
             take=own.get("take", ""),
             reel=own.get("reel", ""),
         )
+
+    def _look(self, clip: Any, own: Mapping[str, Any]) -> ClipLook | None:
+        try:
+            return _look(clip, own)
+        except (ValueError, TypeError, AttributeError):  # whatever a program writes there
+            self.losses.append(f"{clip.name}: its CDL is left out: it has values that no CDL has")
+            return None
 
     def _joined(self, cut: Cut, before: Any, after: Any, track: Any) -> Cut:
         """Return a cut with the transitions beside it."""
@@ -254,7 +261,7 @@ class _Reader:
         return whole
 
 
-def _media(clip: Any, rate: Fraction) -> Media:
+def _media(clip: Any) -> Media:
     reference = clip.media_reference
     own = _own(reference) if reference else {}
     available = getattr(reference, "available_range", None) or clip.trimmed_range()
@@ -277,10 +284,12 @@ def _look(clip: Any, own: Mapping[str, Any]) -> ClipLook | None:
     cdl, look = clip.metadata.get("cdl"), own.get("look") or {}
     if not cdl:
         return None
-    sop = cdl["asc_sop"]
-    slope, offset, power = ((a, b, c) for a, b, c in (sop["slope"], sop["offset"], sop["power"]))
+    none = Cdl()  # either half may be missing: programs leave out what changes nothing
+    sop: Mapping[str, Any] = cdl.get("asc_sop") or {}
+    triples = (sop.get(name, getattr(none, name)) for name in ("slope", "offset", "power"))
+    slope, offset, power = ((a, b, c) for a, b, c in triples)
     return ClipLook(
-        cdl=Cdl(slope, offset, power, cdl.get("asc_sat", 1.0)),
+        cdl=Cdl(slope, offset, power, cdl.get("asc_sat", none.saturation)),
         cdl_delta_e=look.get("cdl_delta_e", 0.0),
         cube=look.get("cube"),
         cdl_file=look.get("cdl"),

@@ -19,43 +19,56 @@ import opentimelineio as otio
 from postpipe.errors import DeliveryError
 from postpipe.handover import read_edl, read_fcpxml
 from postpipe.handover.notes import add_notes
+from postpipe.handover.otio import read
+from postpipe.handover.timeline import Film
 from postpipe.handover.wanted import Wanted, wanted
 
 SUFFIXES = (".otio", ".xml", ".fcpxml", ".fcpxmld", ".edl")
 LARGEST_BYTES = 256 << 20
 
 
-def read_timeline(path: Path, rate: Fraction | None = None) -> Any:
-    """Return the timeline that a file holds, as an OpenTimelineIO `Timeline`.
-
-    `rate` is that of an EDL, which does not say it; unset: the lowest of the usual ones that its timecodes allow. What
-    a reader leaves out is noted on the timeline (`postpipe.handover.notes`). Raises `DeliveryError` naming the file,
-    what is wrong and what to do.
-    """
+def read_content(path: Path) -> bytes:
+    """Return the content of a timeline file. Raises `DeliveryError` for what is none."""
     suffix = path.suffix.lower()
-    if suffix == ".fcpxmld":  # a bundle of Final Cut: a folder
-        path /= "Info.fcpxml"
     if suffix not in SUFFIXES:
         raise DeliveryError(f"{path}: is no timeline that can be read; give one of {', '.join(SUFFIXES)}")
+    if suffix == ".fcpxmld":  # a bundle of Final Cut: a folder
+        path /= "Info.fcpxml"
     try:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
             raise DeliveryError(f"{path}: {size >> 20} MiB is too large for a timeline; export the cut alone")
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DeliveryError(f"{path}: cannot be read ({reason}); check the name") from error
+
+
+def read_timeline(path: Path, rate: Fraction | None = None, content: bytes | None = None) -> Any:
+    """Return the timeline that a file holds, as an OpenTimelineIO `Timeline`.
+
+    `rate` is that of an EDL, which does not say it; unset: the lowest of the usual ones that its timecodes allow.
+    `content` is what was read of the file before; unset: what it holds now. What a reader leaves out is noted on the
+    timeline (`postpipe.handover.notes`). Raises `DeliveryError` naming the file, what is wrong and what to do.
+    """
+    content = read_content(path) if content is None else content
     with _in_words(path), _quiet():
-        timeline = _read(data, suffix, rate)
+        timeline = _read(content, path.suffix.lower(), rate)
         timeline.name = timeline.name or path.stem
     return timeline
 
 
-def read_cut(path: Path, rate: Fraction | None = None) -> tuple[Any, Wanted]:
+def read_cut(path: Path, rate: Fraction | None = None, content: bytes | None = None) -> tuple[Any, Wanted]:
     """Return the timeline that a file holds, and what its picture is made of. Raises `DeliveryError`."""
-    timeline = read_timeline(path, rate)
+    timeline = read_timeline(path, rate, content)
     with _in_words(path):
         return timeline, wanted(timeline)
+
+
+def whole_frames(timeline: Any, path: Path) -> Film:
+    """Return a timeline that came from the file `path` in whole frames. Raises `DeliveryError` naming the file."""
+    with _in_words(path):
+        return read(timeline)
 
 
 @contextlib.contextmanager
@@ -74,9 +87,9 @@ def _in_words(path: Path) -> Iterator[None]:
 
 def _read(data: bytes, suffix: str, rate: Fraction | None) -> Any:
     if suffix == ".edl":
-        return read_edl.read(_text(data), rate)
+        return read_edl.read(text_of(data), rate)
     if suffix == ".otio":
-        text = _text(data)
+        text = text_of(data)
         json.loads(re.sub(r"\bInf\b", "Infinity", text), object_hook=_refuse_empty)
         return _one_timeline(otio.adapters.read_from_string(text, "otio_json"))
     _refuse_entities(data)
@@ -84,7 +97,7 @@ def _read(data: bytes, suffix: str, rate: Fraction | None) -> Any:
         return read_fcpxml.read(ElementTree.fromstring(data))  # noqa: S314
     if "fcp_xml" not in otio.adapters.available_adapter_names():
         raise DeliveryError("Final Cut 7 XML needs a plug-in: pip install otio-fcp-adapter")
-    timeline = _one_timeline(otio.adapters.read_from_string(_text(data), "fcp_xml"))
+    timeline = _one_timeline(otio.adapters.read_from_string(text_of(data), "fcp_xml"))
     _add_what_the_adapter_leaves(timeline, ElementTree.fromstring(data))  # noqa: S314
     return timeline
 
@@ -113,7 +126,7 @@ def _one_timeline(read: Any) -> Any:
     return found[0]
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
     """Return a text in UTF-8 or UTF-16 with a mark, else in the Windows code page of old editing programs."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16")

@@ -17,7 +17,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from postpipe.errors import DeliveryError
 from postpipe.handover.notes import add_notes
-from postpipe.timing import format_rate, parse_timecode, timecode_base
+from postpipe.timing import format_rate, is_drop_frame, parse_timecode, timecode_base
 
 _TC = r"(\d\d[:;.]\d\d[:;.]\d\d[:;.,]\d\d\d?)"
 _EVENT = re.compile(
@@ -98,7 +98,7 @@ def _is_drop(lines: Iterable[str]) -> bool:
             return "NON" not in line.upper()
         match = _EVENT.match(line.strip())
         if match:
-            return ":" not in match[match.lastindex or 0][-4:]
+            return is_drop_frame(match[match.lastindex or 0])
     return False
 
 
@@ -123,9 +123,11 @@ def _events(lines: list[str], rate: Fraction, drop: bool) -> tuple[list[_Event],
         elif upper.startswith("FCM:"):
             continue
         elif match := _SPEED.match(line):
-            if events:
-                # 0 is a picture that stands still
-                events[-1].speed = Fraction(match["rate"]) / timecode_base(rate)
+            event = next((event for event in reversed(events) if event.reel == match["reel"]), None)
+            if event is None:
+                notes.append(f"line {number}: the speed is left out: no event before it is of the reel {match['reel']}")
+            else:  # 0 is a picture that stands still
+                event.speed = Fraction(match["rate"]) / timecode_base(rate)
         elif events:
             _comment(events[-1], line, number, notes)
     if not events:
@@ -137,7 +139,7 @@ def _event(match: re.Match[str], line: int, rate: Fraction, drop: bool) -> _Even
     last = match.lastindex or 0
     try:
         # where the record is not marked, the marks tell nothing of the source either: the mode holds for both
-        marked = ":" not in match[last][-4:]
+        marked = is_drop_frame(match[last])
         modes = (drop and not marked,) * 2 + (drop,) * 2
         codes = match.group(last - 3, last - 2, last - 1, last)
         points = [_frames(code, rate, mode) for code, mode in zip(codes, modes, strict=True)]
@@ -163,7 +165,7 @@ def _event(match: re.Match[str], line: int, rate: Fraction, drop: bool) -> _Even
 def _frames(code: str, rate: Fraction, drop: bool) -> int:
     digits = re.split(r"[:;.,]", code)
     fits = rate.denominator == 1001 and rate.numerator in (30000, 60000)
-    dropped = fits and (drop or ":" not in code[-4:])
+    dropped = fits and (drop or is_drop_frame(code))
     return parse_timecode(":".join(digits[:3]) + (";" if dropped else ":") + digits[3], rate)
 
 
@@ -217,7 +219,7 @@ def _fill(track: Any, lane: list[_Event], start: int, rate: Fraction, notes: lis
         if event.reel.upper() in BLACK:
             track.append(otio.schema.Gap(duration=time(event.frames)))
         else:
-            track.append(_clip(event, lane[number - 1] if number else None, time, notes))
+            track.append(_clip(event, time, notes))
         position = event.record_out
 
 
@@ -231,7 +233,7 @@ def _transition(event: _Event, time: Any, notes: list[str]) -> Any:
     return otio.schema.Transition(event.kind, name, time(0), time(min(event.length, event.frames)))
 
 
-def _clip(event: _Event, before: _Event | None, time: Any, notes: list[str]) -> Any:
+def _clip(event: _Event, time: Any, notes: list[str]) -> Any:
     said = event.comments
     dissolves = event.kind != "C"
     name = said.get("TO CLIP NAME") if dissolves else None
@@ -245,7 +247,7 @@ def _clip(event: _Event, before: _Event | None, time: Any, notes: list[str]) -> 
     clip = otio.schema.Clip(name or event.reel, reference, TimeRange(time(event.source_in), time(event.frames)))
     clip.metadata["cmx_3600"] = {"reel": event.reel}
     if event.cdl:
-        clip.metadata["cdl"] = {"asc_sat": 1.0, **event.cdl} if "asc_sop" in event.cdl else event.cdl
+        clip.metadata["cdl"] = event.cdl
     if event.speed is not None:
         warp = otio.schema.LinearTimeWarp(time_scalar=float(event.speed)) if event.speed else otio.schema.FreezeFrame()
         clip.effects.append(warp)

@@ -117,31 +117,24 @@ class _Reader:
     ) -> None:
         """Lay out clips that follow each other from `start` on."""
         position = start
-        previous: Element | None = None
+        first, end = True, None
         for element in spine:
-            length = seconds(element.get("duration"))
+            offset, clip = element.get("offset"), _picked(element)
+            length = seconds(clip.get("duration"))
             if element.tag == "transition":
-                before = length / 2
-                if previous is None:
-                    before = Fraction(0)
-                elif previous.get("offset") is not None and element.get("offset") is not None:
-                    end = seconds(previous.get("offset")) + seconds(previous.get("duration"))
-                    before = min(max(end - seconds(element.get("offset")), Fraction(0)), length)
+                before = Fraction(0) if first else length / 2
+                if end is not None and offset is not None:
+                    before = min(max(end - seconds(offset), Fraction(0)), length)
                 pictures.append(_Placed(position, Fraction(0), lane, self._transition(element, before, length)))
-            elif element.tag == "gap" or element.tag in CLIPS:
-                self._place(element, position, lane, pictures, sounds)
+            elif clip.tag == "gap" or clip.tag in CLIPS:
+                self._place(clip, position, lane, pictures, sounds)
                 position += length
-                previous = element
+                first, end = False, None if offset is None else seconds(offset) + length
 
     def _place(
         self, element: Element, start: Fraction, lane: int, pictures: list[_Placed], sounds: list[_Placed]
     ) -> None:
         """Put a clip where it begins, and what is connected to it."""
-        if element.tag == "audition":  # the first is the one that was picked
-            picked = next((child for child in element if child.tag in CLIPS), None)
-            if picked is not None:
-                self._place(picked, start, lane, pictures, sounds)
-            return
         length = seconds(element.get("duration"))
         if element.tag == "gap":
             gap = otio.schema.Gap(duration=self._time(length, self._rate))
@@ -161,7 +154,7 @@ class _Reader:
             if child.tag == "spine":
                 self._storyline(child, child_start, lane + child_lane, pictures, sounds)
             elif child.tag in CLIPS:
-                self._place(child, child_start, lane + child_lane, pictures, sounds)
+                self._place(_picked(child), child_start, lane + child_lane, pictures, sounds)
             elif child.tag != "caption":
                 self.notes.append(f"{child.get('name') or child.tag}: is left out: {child.tag} is not read")
 
@@ -316,3 +309,10 @@ class _Reader:
     @staticmethod
     def _time(time: Fraction, rate: Fraction) -> RationalTime:
         return RationalTime(float(time * rate), float(rate))
+
+
+def _picked(element: Element) -> Element:
+    """Return the clip of an audition that is seen, which is its first; it lies where the audition does."""
+    if element.tag != "audition":
+        return element
+    return next((child for child in element if child.tag in CLIPS), element)

@@ -7,7 +7,7 @@ it and back, and says how each thing is kept there.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -120,6 +120,11 @@ class Cut:
     def after(self) -> int:
         """Frames that are seen after `end`, in a dissolve."""
         return self.dissolve_out.after if self.dissolve_out else 0
+
+    @property
+    def heard(self) -> Cut:
+        """The same without what is said of its picture: equal for picture and sound that are cut and joined alike."""
+        return replace(self, look=None, marks=(), notes=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from postpipe.handover.timeline import ClipLook, Cut, Dissolve, Film, Lane, Mark
 from postpipe.lipsync import SoundShift
 from postpipe.look import LookFile
 from postpipe.model import Clip, Remarks
-from postpipe.timing import parse_timecode
+from postpipe.timing import is_drop_frame, parse_timecode
 
 MENDED = {
     "flicker": "flicker was taken out",
@@ -150,11 +150,7 @@ class FilmMaker:
     def _film(self, name: str | None, start: int, drop: bool, pictures: list[Cut], sounds: list[Cut]) -> Film:
         if drop:
             pictures, sounds = ([_counted_in_drop_frame(cut) for cut in cuts] for cuts in (pictures, sounds))
-        heard = tuple(
-            replace(cut, look=None, marks=(), notes=())
-            for cut, event in zip(sounds, self.edit.events, strict=True)
-            if not event.silent
-        )
+        heard = tuple(cut.heard for cut, event in zip(sounds, self.edit.events, strict=True) if not event.silent)
         film = Film(
             name=name or "",
             rate=self.project.rate,
@@ -191,7 +187,7 @@ def _take(shown: Shown) -> Media:
     if clip.start_timecode:
         with suppress(ValueError):  # one that does not fit the rate counts as none
             start = parse_timecode(clip.start_timecode, times.rate)
-            drop = ":" not in clip.start_timecode[-4:]
+            drop = is_drop_frame(clip.start_timecode)
     sound = clip.sounds[0] if clip.sounds else None
     return Media(
         name=clip.file.name,

@@ -35,11 +35,11 @@ class RelinkTimeline(Task):
         """Return the files, and what the format cannot carry."""
         from postpipe.handover import otio
         from postpipe.handover.export import write_all
-        from postpipe.handover.read import read_timeline
+        from postpipe.handover.read import read_timeline, whole_frames
         from postpipe.handover.relink import Processed, relink
         from postpipe.handover.wanted import wanted
 
-        timeline = read_timeline(conformed.source, conformed.rate)
+        timeline = read_timeline(conformed.source, conformed.rate, conformed.content)
         about: dict[str, Any] = {"width": project.width, "height": project.height}
         about |= {"sound_rate_hz": encoding.sound_rate_hz, "sound_channels": encoding.sound_channels}
         about["drop_frame"] = bool(timeline.metadata.get("postpipe", {}).get("drop_frame", False))
@@ -59,17 +59,18 @@ class RelinkTimeline(Task):
             )
         relink(timeline, wanted(timeline), processed)
         timeline.metadata.setdefault("postpipe", {}).update(about)
-        film = otio.read(timeline)
         plain = desk.scratch(".otio")
         otio.save(timeline, plain)
         written: dict[str, tuple[Path, list[str]]] = {".otio": (plain, [])}
-        written |= write_all(film, FORMATS.get(conformed.source.suffix.lower(), ()), desk.scratch)
+        formats = FORMATS.get(conformed.source.suffix.lower())
+        if formats:
+            written |= write_all(whole_frames(timeline, conformed.source), formats, desk.scratch)
         notes: list[str] = []
         outputs = []
         for ending, (temporary, losses) in written.items():
             name = f"relinked/{conformed.source.stem}{ending}"
             outputs.append(OutputFile(name, desk.publish(temporary, name)))
-            notes += [f"{name}: {loss}" for loss in (losses and (*film.losses, *losses))]
+            notes += [f"{name}: {loss}" for loss in losses]
         return RelinkedTimeline(tuple(outputs), tuple(notes))
 
 

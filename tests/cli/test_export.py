@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from postpipe import api
 from postpipe.cli.main import cli
-from postpipe.errors import DeliveryError, SettingsError
+from postpipe.errors import DeliveryError, MachineError, SettingsError
 from postpipe.handover.otio import write
 from tests.handover.films import random_film
 
@@ -41,3 +44,19 @@ def test_export_names_what_it_does_not_know_or_find(delivery: Path) -> None:
         CliRunner().invoke(cli, ["export", str(delivery), "--to", "avid"], catch_exceptions=False)
     with pytest.raises(DeliveryError, match="name the folder that a run delivered to"):
         CliRunner().invoke(cli, ["export", str(delivery / "no"), "--to", "edl"], catch_exceptions=False)
+
+
+def test_what_cannot_be_written_is_said_and_leaves_nothing(delivery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [path.name for path in delivery.iterdir()]
+    with pytest.raises(DeliveryError, match=r"timeline\.otio: is a file; name a folder with -o"):
+        api.export(delivery, "edl", delivery / "timeline.otio")
+    with pytest.raises(MachineError, match="cannot be written"):
+        api.export(delivery, "edl", delivery / "timeline.otio" / "below")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MachineError, match="the disk is full; free some space"):
+        api.export(delivery, "edl")
+    assert [path.name for path in delivery.iterdir()] == before

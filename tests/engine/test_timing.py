@@ -15,6 +15,7 @@ from postpipe.stages.clock import measured_rate
 from postpipe.timing import (
     format_rate,
     format_timecode,
+    is_drop_frame,
     natural_key,
     nearest_standard_rate,
     parse_position,
@@ -186,3 +187,8 @@ def test_timecode_counts_frames_of_an_even_rate_whatever_the_time_base_did_to_th
     even = FrameTimes(Fraction(1, 1000), ticks, 42, Fraction(24), False, ())
     for frame in range(100):
         assert even.frame_at(parse_position(format_timecode(frame, Fraction(24)))) == frame
+
+
+def test_drop_frame_is_told_by_the_sign_before_the_frames() -> None:
+    texts = ("01:00:00:00", "01:00:00;00", "01:00:00.00", "01:00:00,00", "01:00:00;100", " 01:00:00:00 ")
+    assert [is_drop_frame(text) for text in texts] == [False, True, True, True, True, False]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from postpipe.handover.read import read_cut
+from postpipe.handover.read import read_cut, read_timeline, whole_frames
 from postpipe.handover.wanted import Wanted
+from postpipe.look import Cdl
 
 
 def read(text: str, tmp_path: Path, rate: Fraction | None = None) -> Wanted:
@@ -92,3 +93,34 @@ def test_names_files_and_other_forms(tmp_path: Path) -> None:
     assert (second.media.url, second.media.name) == ("", "y.mp4")
     assert not first.silent
     assert not second.silent
+
+
+def test_a_cdl_may_say_saturation_alone(tmp_path: Path) -> None:
+    """It is what programs write where slope, offset and power change nothing."""
+    (tmp_path / "cut.edl").write_text(
+        "001  A  V  C  00:00:00:00 00:00:01:00 00:00:00:00 00:00:01:00\n* ASC_SAT 0.9\n"
+        "002  B  V  C  00:00:00:00 00:00:01:00 00:00:01:00 00:00:02:00\n* ASC_SOP (1 1 1)(0 0 0)(2 2 2)\n"
+        "003  C  V  C  00:00:00:00 00:00:01:00 00:00:02:00 00:00:03:00\n* ASC_SAT -1\n",
+        encoding="utf-8",
+    )
+    film = whole_frames(read_timeline(tmp_path / "cut.edl"), tmp_path / "cut.edl")
+    assert [cut.look and cut.look.cdl for cut in film.pictures[0].cuts] == [
+        Cdl(saturation=0.9),
+        Cdl(power=(2.0, 2.0, 2.0)),
+        None,
+    ]
+    (loss,) = film.losses
+    assert loss.startswith("C: its CDL is left out")
+
+
+def test_a_speed_is_that_of_the_clip_whose_reel_it_names(tmp_path: Path) -> None:
+    """After the two lines of a dissolve stand the speeds of both clips."""
+    cut = read(
+        "001  A  V  C        00:00:00:00 00:00:04:00 00:00:00:00 00:00:02:00\n"
+        "002  B  V  C        00:00:10:00 00:00:12:00 00:00:02:00 00:00:04:00\n"
+        "M2   A  048.0  00:00:00:00\nM2   C  012.0  00:00:00:00\n",
+        tmp_path,
+        Fraction(24),
+    )
+    assert [(clip.media.reel, clip.speed) for clip in cut.clips] == [("A", 2), ("B", 1)]
+    assert "line 5: the speed is left out: no event before it is of the reel C" in cut.notes

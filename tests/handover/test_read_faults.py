@@ -11,7 +11,7 @@ import pytest
 
 from postpipe.errors import DeliveryError
 from postpipe.handover import edl, fcp7, fcpxml, otio
-from postpipe.handover.read import read_cut
+from postpipe.handover.read import read_cut, whole_frames
 from postpipe.handover.timeline import Film
 from tests.handover.films import random_film
 
@@ -102,3 +102,10 @@ def test_a_film_of_more_than_a_day_is_refused(tmp_path: Path) -> None:
     otio.save(timeline, tmp_path / "long.otio")
     with pytest.raises(DeliveryError, match="longer than a day"):
         read_cut(tmp_path / "long.otio")
+
+
+def test_a_foreign_timeline_that_is_no_film_is_named(tmp_path: Path) -> None:
+    timeline = otio.build(random_film(0))
+    timeline.metadata["postpipe"]["rate"] = "nonsense"
+    with pytest.raises(DeliveryError, match=r"a b\.xml: cannot be read as a timeline .*rate"):
+        whole_frames(timeline, tmp_path / "a b.xml")

@@ -103,15 +103,18 @@ def test_compound_and_multicam_clips_are_looked_into(tmp_path: Path) -> None:
         '<ref-clip ref="c" offset="3600s" duration="3s" start="101s"/>'
         '<mc-clip ref="m" offset="3603s" duration="4s" start="6s">'
         '<mc-source angleID="one" srcEnable="audio"/><mc-source angleID="two" srcEnable="video"/></mc-clip>'
-        '<audition offset="3607s"><asset-clip ref="b" offset="3607s" duration="1s" start="9s"/>'
-        '<asset-clip ref="a" offset="3607s" duration="1s"/></audition>',
+        '<audition offset="3607s"><asset-clip ref="b" duration="3s" start="9s"/>'
+        '<asset-clip ref="a" duration="1s"/></audition>'
+        '<transition offset="3609s" duration="2s"/>'
+        '<asset-clip ref="n" offset="3610s" duration="2s" start="5s"/>',
         tmp_path,
     )
     assert shown(cut) == [
         ("a.mov", 0, 1, 3602),
         ("b%20b.mov", 1, 3, 0),
         ("b%20b.mov", 3, 7, 5),
-        ("b%20b.mov", 7, 8, 9),
+        ("b%20b.mov", 7, 11, 9),
+        ("n.mov", 9, 12, 4),
     ]
 
 
