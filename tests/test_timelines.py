@@ -215,6 +215,8 @@ def test_settings_that_want_another_cut_are_refused(footage: Path, tmp_path: Pat
     timeline = save(tmp_path / "cut.otio", [clip("a.mp4", 0, 4)])
     with pytest.raises(SettingsError, match=r"\[sequence\] dissolve_seconds: cut.otio says that"):
         run(footage, timeline, sequence={"dissolve_seconds": 1.0})
+    with pytest.raises(SettingsError, match=r"\[select\]: cut.otio says which takes are seen"):
+        run(footage, timeline, select={"a": 1})
     with pytest.raises(SettingsError, match="--draft and --timeline"):
         api.run(footage, tmp_path / "out", timeline=timeline, draft=True)
 

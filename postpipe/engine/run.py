@@ -24,7 +24,7 @@ from postpipe.engine.board import Board
 from postpipe.engine.estimating import Drafting, estimate
 from postpipe.engine.events import Event, Listener
 from postpipe.engine.ingest import read_clip
-from postpipe.engine.outputs import Outputs
+from postpipe.engine.outputs import Outputs, holds_a_film
 from postpipe.engine.plan import Plan, Step, produced
 from postpipe.engine.rendering import FrameCounts, Outcome, render_blends, render_take
 from postpipe.engine.stage import Desk, FromIndex, Recorder
@@ -92,7 +92,7 @@ class Run:
                 raise DeliveryError("\n".join(["no take could be used:", *self._reasons()]))
             while not self._deliver():  # a take that fails in the render makes room for the next best
                 if not self.board.clips:
-                    raise DeliveryError("\n".join(["no take could be delivered:", *self._reasons()]))
+                    raise DeliveryError("\n".join(["no take could be delivered:", *self._reasons(), *self._left()]))
             if self.drafting is not None:
                 self.board.put(self._estimate(self.drafting, start_seconds))
             account = Account(self.files, self.board, self.skipped, self.counts)
@@ -110,6 +110,11 @@ class Run:
                         self._tell(Event("warning", message=str(error)))
         self._tell(Event("done"))
         return account
+
+    def _left(self) -> Iterator[str]:
+        """Say that a film of an earlier run is not one of this run."""
+        if self.outputs is not None and holds_a_film(self.outputs.root):
+            yield f"{self.outputs.root} still holds what an earlier run delivered: remove it if it must not be shown"
 
     # Look
 

@@ -138,8 +138,16 @@ class ChooseTakes(Task):
         Meta(description='takes chosen by you: scene01 = 2 (the take) or scene01 = "scene01_take02.mp4" (the file)'),
     ] = field(default_factory=dict)
 
-    def run(self, names: Each[TakeName], scores: Each[Scores], admitted: Each[Admission]) -> Selection:
-        """Return the scenes in natural order. Raises `SettingsError` for a choice that matches no take."""
+    def run(
+        self,
+        names: Each[TakeName],
+        scores: Each[Scores],
+        admitted: Each[Admission],
+        conformed: Conformed | None = None,
+    ) -> Selection:
+        """Return the scenes in natural order. Raises `SettingsError` for a choice that matches no take, or in a cut."""
+        if conformed and self.scenes:
+            raise SettingsError([f"[select]: {conformed.name} says which takes are seen; leave it out"])
         scenes: dict[str, list[Path]] = {}
         for path in admitted:
             scenes.setdefault(names[path].scene, []).append(path)
@@ -160,9 +168,10 @@ class ChooseTakes(Task):
             if len(matches) == 1:
                 wanted[scene] = matches[0]
                 continue
-            takes = ", ".join(path.name for path in scenes.get(scene, [])) or f"known scenes: {', '.join(scenes)}"
             fault = "matches several takes" if matches else "matches no take that can be used"
-            problems.append(f"[select] {label} = {choice!r} {fault}; name the file: {takes}")
+            takes = ", ".join(path.name for path in scenes.get(scene, []))
+            remedy = f"name the file: {takes}" if takes else f"known scenes: {', '.join(scenes)}"
+            problems.append(f"[select] {label} = {choice!r} {fault}; {remedy}")
         if problems:
             raise SettingsError(problems)
         return wanted

@@ -8,7 +8,7 @@ import pytest
 
 from postpipe import api, projectlog
 from postpipe.consent import Consent, Grants
-from postpipe.errors import SettingsError
+from postpipe.errors import DeliveryError, SettingsError
 from postpipe.provenance import Today
 from postpipe.sidecar import Sidecar
 from postpipe.stages.consent import CheckConsent, ReadGrants, read_grants
@@ -165,6 +165,9 @@ def test_a_take_without_consent_is_kept_out_and_logged(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out" / "clips").iterdir()] == ["scene01_take01.mp4"]
     allowed = api.run(takes, tmp_path / "out", settings=fast | {"consent": {"allow": ["scene02_take01"]}})
     assert not allowed.skipped
+    (takes / "consent.toml").write_text(TEXT + '[[consent]]\nwho = "Ada Example"\nrevoked = true\n')
+    with pytest.raises(DeliveryError, match="still holds what an earlier run delivered"):
+        api.run(takes, tmp_path / "out", settings=fast)
     rows = [row for row in projectlog.read(tmp_path / "out" / "takes-log.jsonl") if row["file"] == "scene02_take01.mp4"]
     assert [(row["decision"], row["because"].partition(",")[0]) for row in rows] == [
         ("skipped", "Ben Example revoked consent on 2026-06-01; ask for consent"),
