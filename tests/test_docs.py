@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,12 @@ import pytest
 from postpipe import api
 from postpipe.cli.main import COMMANDS
 from postpipe.engine.settings import Layer, configure, stage_types
+from postpipe.media.credentials import read_credentials, read_trust
+from postpipe.media.identity import file_identity
+from postpipe.media.signing import Signing
+from postpipe.provenance import Trust
+from tests.clips import make_clip
+from tests.media.test_credentials import DEFINITION
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,6 +102,19 @@ def test_the_settings_of_the_page_about_flicker_are_the_defaults() -> None:
     page = (ROOT / "docs" / "flicker.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert configure(stage_types(), [Layer("page", tomllib.loads(example))]) == configure(stage_types(), [])
+
+
+@pytest.mark.skipif(not (shutil.which("openssl") and shutil.which("bash")), reason="needs openssl and bash")
+def test_the_chain_of_the_page_about_provenance_signs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "provenance.md").read_text(encoding="utf-8")
+    (recipe,) = (block for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "openssl" in block)
+    subprocess.run(["bash", "-ec", recipe], cwd=tmp_path, check=True, capture_output=True)
+    clip, film = make_clip(tmp_path / "a.mp4", frames=2), tmp_path / "film.mp4"
+    identity = file_identity(tmp_path / "studio-chain.pem", tmp_path / "studio-key.pem", None)
+    with Signing(identity, Trust()) as signing:
+        signing.sign(clip, film, DEFINITION, [])
+    trust = read_trust((tmp_path / "authority.pem",), (), network=False)
+    assert read_credentials(film, trust).state == "trusted"
 
 
 def test_every_command_is_in_the_readme() -> None:
