@@ -192,7 +192,14 @@ class Account:
             "provenance": None,
         }
         if path in self.skipped:
-            return entry | {"skipped": {"reason": self.skipped[path]}}
+            told: TakeName | None = self.board.of_dropped(TakeName, path)
+            written: Sidecar | None = self.board.of_dropped(Sidecar, path)
+            return entry | {
+                "scene": told and told.scene,
+                "take": told and told.take,
+                "sidecar": written and written.summary(),
+                "skipped": {"reason": self.skipped[path]},
+            }
         clip: Clip = self.board.get(Clip, path)
         entry["use_of"] = clip.original and clip.original.name
         times: FrameTimes = self.board.get(FrameTimes, path)

@@ -24,6 +24,7 @@ class Board:
         self._project: dict[Kind, Artifact] = {}
         self._clips: dict[Path, dict[Kind, Artifact]] = {}
         self._rendered: dict[Path, dict[Kind, Artifact]] = {}
+        self._dropped: dict[Path, dict[Kind, Artifact]] = {}
         self._units: dict[Kind, dict[str, Artifact]] = {}
         self._digests: dict[int, tuple[Artifact, str]] = {}
 
@@ -62,9 +63,13 @@ class Board:
         return trial
 
     def drop(self, clip: Path) -> None:
-        """Forget a clip that turned out to be unusable."""
-        self._clips.pop(clip, None)
+        """Put a clip aside that turned out to be unusable: nothing but `of_dropped` knows of it then."""
+        self._dropped[clip] = self._clips.pop(clip, {})
         self._rendered.pop(clip, None)
+
+    def of_dropped(self, kind: type[Any], clip: Path) -> Any:
+        """Return what was known of a clip that was dropped, or `None`."""
+        return self._dropped.get(clip, {}).get(kind)
 
     def get(self, kind: type[Any], clip: Path | None = None, *, rendered: bool = False) -> Any:
         """Return an artifact, or `None`."""

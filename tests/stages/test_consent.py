@@ -168,6 +168,7 @@ def test_a_take_without_consent_is_kept_out_and_logged(tmp_path: Path) -> None:
     (takes / "consent.toml").write_text(TEXT + '[[consent]]\nwho = "Ada Example"\nrevoked = true\n')
     with pytest.raises(DeliveryError, match="still holds what an earlier run delivered"):
         api.run(takes, tmp_path / "out", settings=fast)
+    assert {row["scene"] for row in projectlog.read(tmp_path / "out" / "takes-log.jsonl")} == {"scene01", "scene02"}
     rows = [row for row in projectlog.read(tmp_path / "out" / "takes-log.jsonl") if row["file"] == "scene02_take01.mp4"]
     assert [(row["decision"], row["because"].partition(",")[0]) for row in rows] == [
         ("skipped", "Ben Example revoked consent on 2026-06-01; ask for consent"),
