@@ -78,18 +78,23 @@ def test_an_offset_is_found_with_its_sign(early_ms: int, rate: float, seed: int)
     assert answer.halves_ms == pytest.approx((early_ms, early_ms), abs=20)
 
 
-def test_likeness_is_the_correlation_of_what_is_there_at_each_lag() -> None:
+def test_likeness_is_the_correlation_of_what_is_new_at_each_step_by_how_much_is_there_at_each_lag() -> None:
     random = np.random.default_rng(5)
     steps = np.concatenate([np.arange(20, 130), np.arange(160, 260)])
     seen = lipsync_match.Lips(steps, random.normal(size=(len(steps), 2)))
     heard = random.normal(size=(240, 2))
     weights = np.array([0.7, 0.3])
     curve = lipsync_match.likeness(seen, heard, weights)
-    for lag, value in zip(lipsync_match.LAGS, curve, strict=True):
-        beside = steps - lag
-        there = (beside >= 0) & (beside < len(heard))
-        pairs = zip(seen.parts[there].T, heard[beside[there]].T, strict=True)
-        assert value == pytest.approx(weights @ [np.corrcoef(y, z)[0, 1] for y, z in pairs])
+    follows = np.flatnonzero(np.diff(steps, prepend=-9) == 1)
+    values, counts = [], []
+    for lag in lipsync_match.LAGS:
+        rows = follows[(steps[follows] - lag >= 1) & (steps[follows] - lag < len(heard))]
+        beside = steps[rows] - lag
+        mouth = seen.parts[rows] - lipsync_match.FORETOLD * seen.parts[rows - 1]
+        voice = heard[beside] - lipsync_match.FORETOLD * heard[beside - 1]
+        values.append(weights @ [np.corrcoef(y, z)[0, 1] for y, z in zip(mouth.T, voice.T, strict=True)])
+        counts.append(len(rows))
+    np.testing.assert_allclose(curve, np.array(values) * np.sqrt(np.array(counts) / max(counts)))
 
 
 def test_frames_count_by_their_times_not_by_their_numbers() -> None:
