@@ -20,8 +20,8 @@ from postpipe.stages.faces import Face, cut_out
 LANDMARKS = 11
 """How many numbers tell of a mouth's landmarks."""
 
-EVERY_SECONDS = Fraction(2, 25)
-"""From one look of the mesh at a face to the next, at least: lips are slower, and the mesh costs more than all else."""
+LOOKS_HZ = 18
+"""How often, at most, the mesh looks at a face: it costs more than all else, and lips are slower."""
 
 _SIDE = 192  # pixels of what the mesh sees
 _FACE = 120  # of these, the side of a face as the cascade finds it
@@ -42,18 +42,19 @@ class Landmarks:
     def __init__(self, path: Path) -> None:
         dnn: Any = import_module("cv2").dnn
         self._net = dnn.readNetFromTFLite(str(path))
-        self._looks: dict[int, tuple[Fraction, bool]] = {}
+        self._looks: dict[int, tuple[Fraction, bool]] = {}  # by face: when the next is due, whether the last saw one
 
     def measure(self, luma: Plane, bits: int, face: Face, now: Fraction) -> NDArray[np.float64] | None:
         """Return the `LANDMARKS` numbers of a face at `now` seconds; `None` where the mesh sees none.
 
         Between two looks they are NaN: see `between_looks`.
         """
-        last, seen = self._looks.get(face.track, (None, False))
-        if last is not None and now - last < EVERY_SECONDS:
+        due, seen = self._looks.get(face.track, (now, False))
+        if now < due:
             return np.full(LANDMARKS, np.nan) if seen else None
         shape = self._look(luma, bits, face)
-        self._looks[face.track] = now, shape is not None
+        every = Fraction(1, LOOKS_HZ)
+        self._looks[face.track] = max(due, now - every) + every, shape is not None
         return shape
 
     def _look(self, luma: Plane, bits: int, face: Face) -> NDArray[np.float64] | None:
