@@ -189,8 +189,8 @@ def _between_steps(curve: Floats, peak: int) -> float:
 def _evidence(curve: Floats, halves: Sequence[Floats], seconds: float) -> tuple[float, ...]:
     """Return what tells a true peak from a chance one.
 
-    How high it is for so much sound; how far above the next best offset, in deviations of the curve elsewhere and as
-    a share of itself; and how nearly it is the best offset of either half.
+    How high it is for so much sound; how far above the next best offset; and how nearly it is the best offset of
+    either half.
     """
     peak = int(curve.argmax())
     elsewhere = np.abs(LAGS - LAGS[peak]) > NEAR

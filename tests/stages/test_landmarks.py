@@ -93,10 +93,10 @@ def test_the_mesh_sees_the_face_with_what_is_around_it(score: float, is_face: bo
     assert picture[0, :, 29:149, 36:156] == pytest.approx(1.0)
     assert picture[0, :, :28] == pytest.approx(0.2)
     assert mesh.measure(luma, 8, Face(1, -50.0, 200.0, 120.0, 120.0, 1, 1), Fraction(0)) is None
-    found = [mesh.measure(luma, 8, there, Fraction(frame, 24)) for frame in range(1, 5)]
+    later = [mesh.measure(luma, 8, there, Fraction(frame, 24)) for frame in range(1, 5)]
     assert len(net.seen) == 4  # three of four frames, 18 of 24
-    assert all((one is not None) == is_face for one in found)
-    assert not is_face or [np.isnan(one).all() for one in found if one is not None] == [True, False, False, False]
+    assert all((one is not None) == is_face for one in later)
+    assert not is_face or [np.isnan(one).all() for one in later if one is not None] == [True, False, False, False]
 
 
 def test_between_two_looks_numbers_go_evenly_from_one_to_the_other() -> None:
