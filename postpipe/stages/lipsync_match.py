@@ -187,20 +187,17 @@ def _between_steps(curve: Floats, peak: int) -> float:
 
 
 def _evidence(curve: Floats, halves: Sequence[Floats], seconds: float) -> tuple[float, ...]:
-    """Return what tells a true peak from a chance one.
+    """Return what tells a true peak from a chance one, each for so much sound.
 
-    How high it is for so much sound; how far above the next best offset; and how nearly it is the best offset of
-    either half.
+    How high it is; how far above the next best offset; and how high either half is there, whichever is lower.
     """
     peak = int(curve.argmax())
-    elsewhere = np.abs(LAGS - LAGS[peak]) > NEAR
-    others = curve[elsewhere]
-    height = float(np.arctanh(np.clip(curve[peak], 0, 0.99))) * np.sqrt(seconds)
-    margin = float(curve[peak] - others.max())
-    near = ~elsewhere
-    agree = [float(half[near].max() - half[elsewhere].max()) for half in halves]
-    root = np.sqrt(seconds)
-    return height, margin * root, min(agree) * root, max(agree) * root
+    near = np.abs(LAGS - LAGS[peak]) <= NEAR
+    height = float(np.arctanh(np.clip(curve[peak], 0, 0.99)))
+    margin = float(curve[peak] - curve[~near].max())
+    agree = min(float(half[near].max()) for half in halves)
+    root = float(np.sqrt(seconds))
+    return height * root, margin * root, agree * root
 
 
 def confidence(evidence: Sequence[float], weights: Sequence[float]) -> float:
