@@ -18,7 +18,7 @@ from postpipe.media.read import PictureReader
 from postpipe.media.sound import read_sound
 from postpipe.models import FACE_MESH
 from postpipe.stages.faces import FACES, cut_out
-from postpipe.stages.landmarks import Landmarks
+from postpipe.stages.landmarks import Landmarks, between_looks
 from postpipe.stages.lipsync_tracks import BANDS, MOUTH, RATE_HZ, STEP_HZ, Mouth, log_mel
 
 TALKING = (
@@ -97,7 +97,7 @@ def see(path: Path, with_mesh: bool) -> Seen:
             luma, bits = frame.planes[0], frame.pixel_format.bits
             for face in find_in(Look(frame))():
                 crop = cut_out(luma, bits, (face.x, face.y, face.width, face.height), part, 64)
-                shape = mesh.measure(luma, bits, face) if mesh else np.zeros(0)
+                shape = mesh.measure(luma, bits, face, frame.pts_seconds) if mesh else np.zeros(0)
                 if crop is not None and shape is not None:
                     shapes.setdefault(face.track, []).append(shape)
                     rows.setdefault(face.track, []).append(frame.index)
@@ -108,11 +108,12 @@ def see(path: Path, with_mesh: bool) -> Seen:
         wanted = int((seconds[-1] + 1 / clip.picture.rate) * RATE_HZ)
         sound = read_sound(clip, clip.sounds[0].index, rate_hz=RATE_HZ, channels=1, start_seconds=start, samples=wanted)
         samples = np.concatenate([block.samples[:, 0] for block in sound])
+    times = np.array(seconds)
     return Seen(
-        np.array(seconds),
+        times,
         {track: np.array(frames) for track, frames in rows.items()},
         {track: np.array(pictures) for track, pictures in cut.items()},
-        {track: np.array(numbers) for track, numbers in shapes.items()},
+        {track: between_looks(times[rows[track]], np.array(numbers)) for track, numbers in shapes.items()},
         found,
         samples,
     )

@@ -44,16 +44,15 @@ WINDOW_SECONDS = (3.0, 5.0, 8.0, 10.0)
 SHIFT_STEPS = 25  # 500 ms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Material:
     """One clip's lips, as they would be found in several boxes, and its sound: slow changes taken out."""
 
     lips: tuple[Lips, ...]
     sound: Floats
 
-    def pairs(self, offset_ms: float) -> tuple[Floats, Floats]:
-        """Return lips and the sound that belongs to them, row by row, for a clip whose sound is so early."""
-        lag = round(offset_ms * STEP_HZ / 1000)
+    def pairs(self, lag: int) -> tuple[Floats, Floats]:
+        """Return lips and the sound that belongs to them, row by row, for a clip whose sound is so many steps early."""
         mouths, sounds = [], []
         for lips in self.lips:
             beside = lips.steps - lag
@@ -106,9 +105,7 @@ class Moments:
     @classmethod
     def of(cls, clip: Material, offset_ms: float) -> Moments:
         """Return those of one clip whose sound is so early."""
-        mouths, sounds = clip.pairs(offset_ms)
-        share = min(1.0, LONGEST_SECONDS * STEP_HZ * len(clip.lips) / len(mouths))
-        return cls(share * mouths.T @ mouths, share * sounds.T @ sounds, share * mouths.T @ sounds)
+        return _moments(clip, round(offset_ms * STEP_HZ / 1000))
 
     def plus(self, other: Moments, sign: float = 1.0) -> Moments:
         """Return those of both together; with `sign` -1, without the other."""
@@ -143,6 +140,13 @@ class Moments:
             scale * sound_root @ right[:PARTS].T,
             strength / strength.sum(),
         )
+
+
+@functools.cache
+def _moments(clip: Material, lag: int) -> Moments:
+    mouths, sounds = clip.pairs(lag)
+    share = min(1.0, LONGEST_SECONDS * STEP_HZ * len(clip.lips) / len(mouths))
+    return Moments(share * mouths.T @ mouths, share * sounds.T @ sounds, share * mouths.T @ sounds)
 
 
 def fit(clips: Sequence[Material], offsets: Sequence[float]) -> Fitted:

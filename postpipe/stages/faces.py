@@ -240,25 +240,19 @@ def cut_out(
     seen = max(0.0, min(x1, columns) - max(x0, 0.0)) * max(0.0, min(y1, rows) - max(y0, 0.0))
     if seen < 0.5 * (x1 - x0) * (y1 - y0):
         return None
-    # A first step by whole pixels where the face is large, so that every pixel counts; then to exact places.
-    r0, r1 = max(0, int(y0) - 2), min(rows, int(y1) + 3)
-    c0, c1 = max(0, int(x0) - 2), min(columns, int(x1) + 3)
-    source: NDArray[Any] = luma[r0:r1, c0:c1]
+    # A first step by whole pixels where the face is large, so that every pixel counts; then to exact places. OpenCV
+    # takes means of whole pixels at a fifth of the cost of others.
     shrink = max(1, int(min(units)))
+    r0, c0 = max(0, int(y0) - 2), max(0, int(x0) - 2)
+    high = (min(rows, int(y1) + 3 + shrink) - r0) // shrink
+    wide = (min(columns, int(x1) + 3 + shrink) - c0) // shrink
+    small: NDArray[Any] = luma[r0 : r0 + high * shrink, c0 : c0 + wide * shrink]
     if shrink > 1:
-        small = cv2.resize(
-            source,
-            (max(1, source.shape[1] // shrink), max(1, source.shape[0] // shrink)),
-            interpolation=cv2.INTER_AREA,
-        )
-        across, down = source.shape[1] / small.shape[1], source.shape[0] / small.shape[0]
-    else:
-        small, across, down = source, 1.0, 1.0
-    step_x, step_y = units[0] / across, units[1] / down
+        small = cv2.resize(small, (wide, high), interpolation=cv2.INTER_AREA)
     place = np.array(
         [
-            [step_x, 0.0, (x0 - c0 + units[0] / 2) / across - 0.5],
-            [0.0, step_y, (y0 - r0 + units[1] / 2) / down - 0.5],
+            [units[0] / shrink, 0.0, (x0 - c0 + units[0] / 2) / shrink - 0.5],
+            [0.0, units[1] / shrink, (y0 - r0 + units[1] / 2) / shrink - 0.5],
         ]
     )
     cut: NDArray[Any] = cv2.warpAffine(

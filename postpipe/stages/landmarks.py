@@ -6,6 +6,7 @@ geometry from monocular video on mobile GPUs", CVPR Workshops 2019), run by Open
 
 from __future__ import annotations
 
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from postpipe.stages.faces import Face, cut_out
 
 LANDMARKS = 11
 """How many numbers tell of a mouth's landmarks."""
+
+LOOKS_HZ = 18
+"""How often, at most, the mesh looks at a face: it costs more than all else, and lips are slower."""
 
 _SIDE = 192  # pixels of what the mesh sees
 _FACE = 120  # of these, the side of a face as the cascade finds it
@@ -33,14 +37,27 @@ _BESIDE = (82, 87), (312, 317)  # upper and lower edge, halfway to either corner
 
 
 class Landmarks:
-    """Measures the mouth of one face after the other. `path`: the model's file."""
+    """Measures mouths, now and then. `path`: the model's file."""
 
     def __init__(self, path: Path) -> None:
         dnn: Any = import_module("cv2").dnn
         self._net = dnn.readNetFromTFLite(str(path))
+        self._looks: dict[int, tuple[Fraction, bool]] = {}  # by face: when the next is due, whether the last saw one
 
-    def measure(self, luma: Plane, bits: int, face: Face) -> NDArray[np.float64] | None:
-        """Return the `LANDMARKS` numbers of a face; `None` where the mesh sees none."""
+    def measure(self, luma: Plane, bits: int, face: Face, now: Fraction) -> NDArray[np.float64] | None:
+        """Return the `LANDMARKS` numbers of a face at `now` seconds; `None` where the mesh sees none.
+
+        Between two looks they are NaN: see `between_looks`.
+        """
+        due, seen = self._looks.get(face.track, (now, False))
+        if now < due:
+            return np.full(LANDMARKS, np.nan) if seen else None
+        shape = self._look(luma, bits, face)
+        every = Fraction(1, LOOKS_HZ)
+        self._looks[face.track] = max(due, now - every) + every, shape is not None
+        return shape
+
+    def _look(self, luma: Plane, bits: int, face: Face) -> NDArray[np.float64] | None:
         box = face.x, face.y, face.width, face.height
         crop = cut_out(luma, bits, box, (_TOP, _TOP + _SIDE, _LEFT, _LEFT + _SIDE), _FACE)
         if crop is None:
@@ -49,6 +66,14 @@ class Landmarks:
         self._net.setInput(grey)
         points, score = self._net.forward((_POINTS, _SCORE))
         return shape_of(points.reshape(-1, 3)) if float(score.ravel()[0]) >= _SEEN else None
+
+
+def between_looks(seconds: NDArray[np.float64], values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the numbers of one face `(frames, numbers)`, with those of frames between two looks interpolated."""
+    seen = ~np.isnan(values).any(axis=1)
+    if seen.all() or not seen.any():
+        return np.asarray(values, np.float64)
+    return np.stack([np.interp(seconds, seconds[seen], column[seen]) for column in values.T], axis=1)
 
 
 def shape_of(points: NDArray[np.floating]) -> NDArray[np.float64]:

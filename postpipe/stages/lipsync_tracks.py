@@ -25,7 +25,7 @@ from postpipe.engine.stage import Analyser, Look, Sound
 from postpipe.model import Artifact, Clip, SoundBlock
 from postpipe.models import FACE_MESH
 from postpipe.stages.faces import FACES, cut_out
-from postpipe.stages.landmarks import Landmarks
+from postpipe.stages.landmarks import Landmarks, between_looks
 
 Reals = NDArray[np.float32]
 
@@ -211,6 +211,7 @@ class _Watching:
     mouths: dict[int, Mouth] = field(default_factory=dict)
     rows: list[tuple[float, int, float]] = field(default_factory=list)
     lips: list[Reals] = field(default_factory=list)
+    shapes: list[Reals] = field(default_factory=list)
     found: dict[int, float] = field(default_factory=dict)
 
 
@@ -246,13 +247,13 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
         for face in item[FACES]():
             luma, bits = frame.planes[0], frame.pixel_format.bits
             crop = cut_out(luma, bits, (face.x, face.y, face.width, face.height), MOUTH, _SCALE)
-            shape = state.mesh.measure(luma, bits, face) if state.mesh else _NOTHING
+            shape = state.mesh.measure(luma, bits, face, frame.pts_seconds) if state.mesh else _NOTHING
             if crop is None or shape is None:
                 continue
             seen.add(face.track)
             mouth = state.mouths.setdefault(face.track, Mouth())
-            numbers = np.concatenate([mouth.measure(crop), shape])
-            state.lips.append((numbers @ state.map).astype(np.float32))
+            state.lips.append((mouth.measure(crop) @ state.map[:FEATURES]).astype(np.float32))
+            state.shapes.append((shape @ state.map[FEATURES:]).astype(np.float32))
             state.rows.append((float(frame.pts_seconds - state.start), face.track, mouth.speed))
             state.found[face.track] = face.found / face.sought
         state.mouths = {track: mouth for track, mouth in state.mouths.items() if track in seen}
@@ -260,13 +261,17 @@ class WatchMouths(Analyser[_Watching, MouthTrack]):
     def finish(self, state: _Watching) -> MouthTrack:
         """Return the lips."""
         rows = np.array(state.rows, np.float64).reshape(-1, 3)
+        lips = np.array(state.lips, np.float32).reshape(len(rows), state.map.shape[1])
+        shapes = np.array(state.shapes, np.float32).reshape(lips.shape)
         shares = np.zeros(max(state.found, default=-1) + 1)
         for track, share in state.found.items():
             shares[track] = share
+            own = rows[:, 1] == track
+            lips[own] += between_looks(rows[own, 0], shapes[own]).astype(np.float32)
         return MouthTrack(
             seconds=rows[:, 0],
             tracks=rows[:, 1].astype(np.int32),
-            lips=np.array(state.lips, np.float32).reshape(len(rows), state.map.shape[1]),
+            lips=lips,
             speeds=rows[:, 2].astype(np.float32),
             found=shares,
             frames=state.frames,

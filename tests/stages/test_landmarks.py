@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from postpipe import inspect, models
 from postpipe.model import Plane
 from postpipe.stages import lipsync_tracks
 from postpipe.stages.faces import Face
-from postpipe.stages.landmarks import LANDMARKS, Landmarks, shape_of
+from postpipe.stages.landmarks import LANDMARKS, Landmarks, between_looks, shape_of
 from postpipe.stages.lipsync_tracks import BANDS, FEATURES, ListenForSpeech, WatchMouths, maps
 
 TALKING = Path(__file__).parents[2] / "sample_media" / "scene04_take01.mp4"
@@ -81,16 +82,28 @@ class _Net:
 @pytest.mark.parametrize(("score", "is_face"), [(5.0, True), (-5.0, False)])
 def test_the_mesh_sees_the_face_with_what_is_around_it(score: float, is_face: bool) -> None:
     mesh = Landmarks.__new__(Landmarks)
-    mesh._net = net = _Net(score)
+    mesh._net, mesh._looks = (net := _Net(score)), {}
     luma: Plane = np.full((400, 400), 51, np.uint8)
     luma[140:260, 140:260] = 255
-    found = mesh.measure(luma, 8, Face(0, 200.0, 200.0, 120.0, 120.0, 1, 1))
+    there = Face(0, 200.0, 200.0, 120.0, 120.0, 1, 1)
+    found = mesh.measure(luma, 8, there, Fraction(0))
     assert (found is not None) == is_face
     (picture,) = net.seen
     assert picture.shape == (1, 3, 192, 192)
     assert picture[0, :, 29:149, 36:156] == pytest.approx(1.0)
     assert picture[0, :, :28] == pytest.approx(0.2)
-    assert mesh.measure(luma, 8, Face(0, -50.0, 200.0, 120.0, 120.0, 1, 1)) is None
+    assert mesh.measure(luma, 8, Face(1, -50.0, 200.0, 120.0, 120.0, 1, 1), Fraction(0)) is None
+    later = [mesh.measure(luma, 8, there, Fraction(frame, 24)) for frame in range(1, 5)]
+    assert len(net.seen) == 4  # three of four frames, 18 of 24
+    assert all((one is not None) == is_face for one in later)
+    assert not is_face or [np.isnan(one).all() for one in later if one is not None] == [True, False, False, False]
+
+
+def test_between_two_looks_numbers_go_evenly_from_one_to_the_other() -> None:
+    looks = np.array([[np.nan, np.nan], [1.0, 5.0], [np.nan, np.nan], [4.0, 2.0], [np.nan, np.nan]])
+    times = np.array([0.0, 0.1, 0.2, 0.4, 0.5])
+    np.testing.assert_allclose(between_looks(times, looks), [[1, 5], [1, 5], [2, 4], [4, 2], [4, 2]])
+    assert between_looks(times, np.zeros((5, 0))).shape == (5, 0)
 
 
 def test_without_a_mesh_nothing_is_asked_of_one() -> None:
@@ -103,7 +116,7 @@ def test_the_maps_with_a_mesh_fit_what_they_map() -> None:
     assert np.asarray(known.sound).shape == (13 * BANDS, len(known.weights))
     assert sum(known.weights) == pytest.approx(1, abs=1e-3)
     assert known.clips == plain.clips
-    assert min(known.confidence[1:4]) > 0
+    assert min(known.confidence[1:]) > 0
 
 
 def test_a_mesh_that_is_kept_is_used_and_is_in_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +126,8 @@ def test_a_mesh_that_is_kept_is_used_and_is_in_the_keys(tmp_path: Path, monkeypa
         def __init__(self, path: Path) -> None:
             asked.append(path)
 
-        def measure(self, luma: Plane, bits: int, face: Face) -> NDArray[np.float64]:
-            return np.ones(LANDMARKS)
+        def measure(self, luma: Plane, bits: int, face: Face, now: Fraction) -> NDArray[np.float64]:
+            return np.full(LANDMARKS, np.nan if now else 1.0)
 
     content = b"a mesh"
     kept = replace(models.FACE_MESH, size=len(content), digest=hashlib.sha256(content).hexdigest())
