@@ -32,6 +32,7 @@ from postpipe.stages.lipsync_match import (
     halves_ms,
     lips_of,
     match,
+    match_by,
     together,
     without_slow,
 )
@@ -159,15 +160,15 @@ def _later(lips: Lips, first: int) -> Lips:
 def _weighed(lips: Lips, sound: Any, known: Maps, opinion: Opinion | None) -> tuple[Match, float]:
     """Return where lips and sound are most alike, and how sure that is.
 
-    Where our own measurement alone says otherwise, a second opinion is right at most as often as ours is wrong.
+    Where one of the two alone says otherwise, both together are right at most as often as that one is wrong.
     """
     weights = np.asarray(known.weights)
     found = match(lips, sound, weights, opinion)
     sure = confidence(found.evidence, known.confidence)
     if opinion is not None:
-        own = match(lips, sound, weights)
-        if abs(own.offset_ms - found.offset_ms) > RIGHT_MS:
-            sure = min(sure, 1 - confidence(own.evidence, known.confidence))
+        for alone in (match(lips, sound, weights), match_by(opinion, lips, len(sound))):
+            if abs(alone.offset_ms - found.offset_ms) > RIGHT_MS:
+                sure = min(sure, 1 - confidence(alone.evidence, known.confidence))
     return found, round(sure, 3)
 
 

@@ -150,11 +150,21 @@ def _sums(seen: Floats, heard: Floats) -> Floats:
 
 def match(lips: Lips, sound: Floats, weights: Floats, opinion: Opinion | None = None) -> Match:
     """Return the offset at which lips and sound are most alike, by a second opinion too where there is one."""
-    curve = _both(lips, sound, weights, opinion)
+    return _match(lips, len(sound), lambda part: _both(part, sound, weights, opinion))
+
+
+def match_by(opinion: Opinion, lips: Lips, heard: int) -> Match:
+    """Return the offset at which lips and sound are most alike by that opinion alone; `heard`: steps of sound."""
+    nothing = np.zeros(len(LAGS))
+    return _match(lips, heard, lambda part: nothing if (told := opinion(part)) is None else told)
+
+
+def _match(lips: Lips, heard: int, likeness_of: Callable[[Lips], Floats]) -> Match:
+    curve = likeness_of(lips)
     peak = int(curve.argmax())
-    halves = [_both(half, sound, weights, opinion) for half in _halves(lips)]
+    halves = [likeness_of(half) for half in _halves(lips)]
     beside = lips.steps - LAGS[peak]
-    seconds = np.count_nonzero((beside >= 0) & (beside < len(sound))) / STEP_HZ
+    seconds = np.count_nonzero((beside >= 0) & (beside < heard)) / STEP_HZ
     return Match(_between_steps(curve, peak), curve, _evidence(curve, halves, seconds))
 
 
