@@ -12,11 +12,10 @@ def test_edges_that_turn_cancel_out_and_others_add_up() -> None:
     lit[:, 2:] = 50
     dark[:, 2:] = 0
     sums = overlay.EdgeSums.of((3, 4))
-    overlay.add_edges(lit, lit, sums)
-    overlay.add_edges(dark, lit, sums)
+    overlay.add_edges(lit, sums)
+    overlay.add_edges(dark, sums)
     assert sums.across[1].tolist() == [0, 0, 0, 0]
     assert sums.strength[1].tolist() == [0, 100, 100, 0]
-    assert sums.change[0].tolist() == [50, 50, 50, 50]
 
 
 def test_what_changes_stands_out_from_what_changes_around_it() -> None:
@@ -56,9 +55,9 @@ def test_pixels_are_counted_where_they_are_bright() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     plane = np.zeros((4, 4), np.uint8)
     with pytest.raises(ValueError, match="sums must be"):
-        overlay.add_edges(plane, plane, overlay.EdgeSums.of((4, 5)))
-    with pytest.raises(ValueError, match="C-contiguous uint8"):
-        overlay.add_edges(plane, np.zeros((4, 8), np.uint8)[:, ::2], overlay.EdgeSums.of((4, 4)))
+        overlay.add_edges(plane, overlay.EdgeSums.of((4, 5)))
+    with pytest.raises(ValueError, match="C-contiguous"):
+        overlay.add_edges(np.zeros((4, 8), np.uint8)[:, ::2], overlay.EdgeSums.of((4, 4)))
     with pytest.raises(ValueError, match="does not fit 4 pictures"):
         overlay.find_changes(np.zeros((4, 2, 2), np.uint8), 3, 1, np.zeros((2, 2), np.int8))
     with pytest.raises(ValueError, match="out must be C-contiguous int8"):
