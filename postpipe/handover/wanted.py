@@ -324,7 +324,8 @@ class _Reader:
             used.update(own)
             self.sounds += [(sounds[n].item, number) for n in own]
             if own:
-                cut = [n for n in own if not self._together(sounds[n], clip)]
+                following = clips[number + 1].dissolve_in if number + 1 < len(clips) else Fraction(0)
+                cut = [n for n in own if not self._together(sounds[n], clip, following)]
                 if len(cut) == len(own):
                     self._note(clip.start, clip.item, "its sound is cut where its picture is, not earlier or later")
             if own and clip.speed != 1:
@@ -342,9 +343,10 @@ class _Reader:
         own = clip.start * clip.speed - clip.source.seconds(self.rate)
         return abs(apart - own) < 1 / self.rate
 
-    def _together(self, sound: _Piece, clip: WantedClip) -> bool:
-        room = clip.dissolve_in + clip.fade_in + 2 / self.rate
-        return abs(sound.start - clip.start) <= room and abs(sound.end - clip.end) <= room
+    def _together(self, sound: _Piece, clip: WantedClip, following: Fraction) -> bool:
+        """Whether a sound begins and ends with the picture, or in its dissolve and the one that is `following`."""
+        before, after = clip.dissolve_in + clip.fade_in + 2 / self.rate, following + clip.fade_out + 2 / self.rate
+        return abs(sound.start - clip.start) <= before and abs(sound.end - clip.end) <= after
 
     # Words
 

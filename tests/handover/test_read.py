@@ -25,6 +25,8 @@ def used(film: Film) -> list[tuple[object, ...]]:
 
 
 def read_back(path: Path, rate: Fraction | None = None) -> list[tuple[object, ...]]:
+    found = wanted(read_timeline(path, rate))
+    assert not [note for note in found.notes if "sound is cut" in note]
     return [
         (
             clip.item.name,
@@ -35,7 +37,7 @@ def read_back(path: Path, rate: Fraction | None = None) -> list[tuple[object, ..
             clip.fade_in,
             clip.fade_out,
         )
-        for clip in wanted(read_timeline(path, rate)).clips
+        for clip in found.clips
     ]
 
 
