@@ -23,7 +23,7 @@ DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last se
 def print_summary(document: dict[str, Any], out: Path) -> None:
     """Print what was chosen and delivered."""
     console = Console(highlight=False, soft_wrap=True)
-    _table(console, sorted(document["takes"], key=lambda take: natural_key(take["scene"] or take["file"])))
+    _table(console, sorted(document["takes"], key=_place))
     sequence, frames, draft = document["sequence"], document["frames"], document["draft"]
     if sequence is None:
         films = [take for take in document["takes"] if take["selected"]]
@@ -40,6 +40,11 @@ def print_summary(document: dict[str, Any], out: Path) -> None:
         + ("" if frames["decoded_look"] or frames["decoded_render"] else " (nothing had changed)"),
         markup=False,
     )
+
+
+def _place(take: dict[str, Any]) -> tuple[object, int]:
+    """Return what takes are sorted by: scene, and number of the take, however files are named."""
+    return natural_key(take["scene"] or take["file"]), take["take"] or 0
 
 
 def _print_sequence(console: Console, sequence: dict[str, Any], out: Path) -> None:

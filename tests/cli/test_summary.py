@@ -14,6 +14,7 @@ def take(**changes: Any) -> dict[str, Any]:
     return {
         "file": "a.mp4",
         "scene": "a",
+        "take": None,
         "selected": True,
         "rank": 1,
         "skipped": None,
@@ -64,7 +65,7 @@ def test_what_is_said_of_many_takes_is_said_once(capsys: pytest.CaptureFixture[s
 def test_takes_of_a_scene_are_told_together(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     names = {"-odd.mp4": "scene10", "b.mp4": "scene2", "c.mp4": "scene10", "d.mp4": None}
     frames = dict.fromkeys(("decoded_look", "decoded_render", "encoded", "rerendered", "delivered"), 0)
-    takes = [take(file=file, scene=scene) for file, scene in names.items()]
+    takes = [take(file=file, scene=scene, take={"-odd.mp4": 3, "c.mp4": 1}.get(file)) for file, scene in names.items()]
     print_summary({"takes": takes, "sequence": None, "frames": frames, "draft": None}, tmp_path)
     told = capsys.readouterr().out
-    assert sorted(names, key=told.index) == ["d.mp4", "b.mp4", "-odd.mp4", "c.mp4"]
+    assert sorted(names, key=told.index) == ["d.mp4", "b.mp4", "c.mp4", "-odd.mp4"]
