@@ -75,9 +75,13 @@ class LipSync(Facts):
         return self.offset_ms is not None
 
     @property
+    def _sure(self) -> list[OffsetWindow]:
+        return [window for window in self.windows if window.confidence >= SURE]
+
+    @property
     def change(self) -> tuple[OffsetWindow, OffsetWindow] | None:
         """The two windows that differ the most, in the order of time, where that is more than chance."""
-        sure = [window for window in self.windows if window.confidence >= SURE]
+        sure = self._sure
         if not sure:
             return None
         low = min(sure, key=lambda window: window.offset_ms)
@@ -93,7 +97,7 @@ class LipSync(Facts):
         It is P. K. Sen's ("Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968): the median
         slope of all pairs, so that a few wrong windows do not turn it.
         """
-        sure = [window for window in self.windows if window.confidence >= SURE]
+        sure = self._sure
         if len(sure) < max(DRIFT_WINDOWS, MOST_WINDOWS * len(self.windows)):
             return None
         at = np.array([window.middle for window in sure])
@@ -140,6 +144,8 @@ class LipSync(Facts):
 
 SURE = 0.8
 """The confidence from which on an offset counts as measured."""
+EARLY_MS, LATE_MS = 40.0, -60.0
+"""EBU R37: what lies between is right."""
 CHANGES_MS = 120.0
 """Two windows that differ by this much are no longer the same offset."""
 DRIFT_WINDOWS = 5  # of five seconds, every two and a half: fifteen seconds
@@ -152,6 +158,11 @@ MOST_DRIFT_MS = 20.0  # per second: within a window of five seconds more would b
 def in_words(offset_ms: float) -> str:
     """Return an offset with its sign in words: `120 ms early`."""
     return f"{abs(offset_ms):.0f} ms {'early' if offset_ms > 0 else 'late'}" if round(offset_ms) else "in sync"
+
+
+def right(offset_ms: float) -> bool:
+    """Return whether an offset is within what EBU R37 allows."""
+    return LATE_MS <= offset_ms <= EARLY_MS
 
 
 def changing(windows: tuple[OffsetWindow, OffsetWindow]) -> str:

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from postpipe.lipsync import right
 from postpipe.timing import natural_key
 
 FLICKER_PERCENT = 0.4  # below it nobody sees flicker, and clean clips stay below it
-LATE_MS, EARLY_MS = -60.0, 40.0  # of sound; EBU R37: what lies between is right
 LIKELY = 0.5  # an offset that is more likely right than wrong is worth a word
 NAMED = 3  # files in one line
 DRIFT_PERCENT = 20.0  # of exposure or saturation, from the first to the last second: seen side by side
@@ -203,7 +203,7 @@ def _lip_sync(take: dict[str, Any]) -> list[str]:
     drift = facts.get("drift_ms_per_second")
     if drift is not None:
         what = f"sound gets {'earlier' if drift > 0 else 'later'} by {abs(drift):.1f} ms a second"
-    elif offset is not None and not LATE_MS <= offset <= EARLY_MS:
+    elif offset is not None and not right(offset):
         what = f"sound {unsure}{abs(offset):.0f} ms {'early' if offset > 0 else 'late'}"
     else:
         return []

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from postpipe.lipsync import Course, LipSync, changing, in_words
+from postpipe.lipsync import Course, LipSync, changing, in_words, right
 
 Mode = Literal["auto", "on", "off"]
 
 CONFIDENT = 0.9
 AGREE_MS = 40.0  # of either half of a take with the whole: after a shift both are right
-EARLY_MS, LATE_MS = 40.0, -60.0  # EBU R37: what lies between is right
 LEAST_MS = 10.0
 
 
@@ -41,11 +40,6 @@ def _objections(found: LipSync, offset_ms: float, mode: Mode) -> Iterator[str]:
         yield f"its offset changes within the take: {changing(found.change)}"
     if found.halves_ms and max(abs(half - offset_ms) for half in found.halves_ms) > AGREE_MS:
         yield "its halves say different things: " + " and ".join(map(in_words, found.halves_ms))
-
-
-def right(offset_ms: float) -> bool:
-    """Return whether an offset is within what EBU R37 allows."""
-    return LATE_MS <= offset_ms <= EARLY_MS
 
 
 def surest(uses: Mapping[Path, LipSync]) -> Path:
